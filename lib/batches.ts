@@ -1,0 +1,66 @@
+/** Tokenized rows: ids of any length without padding, and a class for each row. */
+export interface Examples {
+  /** Token ids, special tokens included, one list a row. */
+  inputIds: ArrayLike<number>[];
+  /** Class of each row, from 0. */
+  labels: ArrayLike<number>;
+}
+
+/** Rows padded to the longest among them; all arrays are row-major. */
+export interface Batch {
+  /** Token ids, [size, length]. */
+  inputIds: Int32Array;
+  /** 1 for a token, 0 for padding, [size, length]. */
+  attentionMask: Int32Array;
+  /** Classes, [size]. */
+  labels: Int32Array;
+  /** Where in the examples each row comes from, [size]. */
+  rows: number[];
+  size: number;
+  length: number;
+}
+
+/** Pads the chosen rows to the longest among them, as Transformers' DataCollatorWithPadding does. */
+export function collate(examples: Examples, rows: number[], padTokenId: number): Batch {
+  const texts = rows.map((row) => examples.inputIds[row] ?? missing(examples, row));
+  const length = Math.max(...texts.map((ids) => ids.length));
+  const inputIds = new Int32Array(rows.length * length).fill(padTokenId);
+  const attentionMask = new Int32Array(rows.length * length);
+  texts.forEach((ids, i) => {
+    inputIds.set(ids, i * length);
+    attentionMask.fill(1, i * length, i * length + ids.length);
+  });
+  const labels = Int32Array.from(rows, (row) => examples.labels[row] ?? missing(examples, row));
+  return { inputIds, attentionMask, labels, rows, size: rows.length, length };
+}
+
+/**
+ * Cuts an order of rows into padded batches; the last one may be smaller.
+ *
+ * @example
+ * ```ts ignore
+ * for (const batch of batches(examples, [2, 0, 1], 2, 0)) model.forward(batch);
+ * ```
+ */
+export function* batches(
+  examples: Examples,
+  order: number[],
+  batchSize: number,
+  padTokenId: number,
+): Generator<Batch> {
+  for (let start = 0; start < order.length; start += batchSize) {
+    yield collate(examples, order.slice(start, start + batchSize), padTokenId);
+  }
+}
+
+/** Rows from longest to shortest: least padding, and the batch that needs most memory comes first. */
+export function byLength(examples: Examples): number[] {
+  const length = (row: number) => examples.inputIds[row]?.length ?? 0;
+  return examples.inputIds.map((_, row) => row).sort((a, b) => length(b) - length(a) || a - b);
+}
+
+function missing(examples: Examples, row: number): never {
+  throw new RangeError(
+    `Cannot make a batch as 'row' must be below ${examples.inputIds.length}: current value is ${row}`,
+  );
+}

@@ -1,0 +1,62 @@
+import type { DataFrame } from "nodejs-polars";
+import type { HubOptions } from "../hub/settings.ts";
+import { loadCsv } from "./csv.ts";
+import { loadHubDataset } from "./hub.ts";
+
+/** Texts and their classes; each part has the columns text (String) and label (Int32). */
+export interface Dataset {
+  /** The classes' names: label i is `labels[i]`. */
+  labels: string[];
+  train: DataFrame;
+  evaluation: DataFrame;
+  test: DataFrame;
+}
+
+/**
+ * Where a data set comes from: a repository of the Hugging Face Hub with parquet files of the splits
+ * train and test (`revision` a commit, tag or branch, @default `main`), or a csv file with the
+ * columns text and label, its path relative to the project's root (`labels` the names in the order
+ * of their numbers, @default the order in which the file first names them).
+ */
+export type DatasetSource = { hub: string; revision?: string } | {
+  file: string;
+  labels?: string[];
+};
+
+/** How many rows to take, and how to reach the Hub. */
+export interface DatasetOptions extends HubOptions {
+  /** From the Hub, a random sample of this size. @default all; of a csv file 480 */
+  trainRows?: number;
+  /** From the Hub, the first of the even test rows. @default all; of a csv file 80 */
+  evaluationRows?: number;
+  /** From the Hub, the first of the odd test rows. @default all; of a csv file 80 */
+  testRows?: number;
+  /** Draws the sample of training rows; a csv file has no use for it. @default 42 */
+  seed?: number;
+}
+
+/**
+ * Loads texts and their classes.
+ *
+ * From the Hub, `train` is the train split, the test split's even rows (from 0) are `evaluation` and
+ * its odd rows `test`, as `shard(num_shards=2)` of Hugging Face's datasets would cut it. A csv file
+ * is cut the same for every class: of the class's rows, in the file's order, the first train, the
+ * next evaluate, the next test, and any further are left out.
+ *
+ * @throws TypeError when a column is missing or not of text, RangeError when a row has no text or no
+ * known label, or when more rows are asked for than there are; what {@link downloadSnapshot} throws.
+ * @example
+ * ```ts
+ * import { loadDataset } from "lightweight-finetuning";
+ * const { labels, train } = await loadDataset({ file: "data/headlines.csv" });
+ * console.log(labels, train.head());
+ * ```
+ */
+export function loadDataset(
+  source: DatasetSource,
+  options: DatasetOptions = {},
+): Promise<Dataset> {
+  return "file" in source
+    ? loadCsv(source.file, source.labels, options)
+    : loadHubDataset(source.hub, source.revision, options);
+}

@@ -1,0 +1,64 @@
+import { asyncBufferFromFile, parquetMetadataAsync } from "hyparquet";
+import { join } from "node:path";
+import pl from "nodejs-polars";
+import { downloadSnapshot } from "../hub/snapshot.ts";
+import type { Dataset, DatasetOptions } from "./dataset.ts";
+import { checkCount, checkRows } from "./rows.ts";
+
+/** Loads the splits train and test of a repository and cuts them as {@link loadDataset} says. */
+export async function loadHubDataset(
+  name: string,
+  revision: string | undefined,
+  options: DatasetOptions,
+): Promise<Dataset> {
+  const snapshot = await downloadSnapshot({
+    type: "dataset",
+    name,
+    revision,
+    wanted: /^data\/(train|test)-[^/]*\.parquet$/,
+    required: {
+      "data/train-*.parquet": /^data\/train-.*\.parquet$/,
+      "data/test-*.parquet": /^data\/test-.*\.parquet$/,
+    },
+  }, options);
+  const data = join(snapshot, "data");
+  const names = Array.from(Deno.readDirSync(data), (entry) => entry.name).sort();
+  const files = (split: string) =>
+    names.filter((file) => file.startsWith(`${split}-`) && file.endsWith(".parquet"))
+      .map((file) => join(data, file));
+  const labels = await labelNames(files("train")[0]!, name);
+  const split = (split: string) =>
+    checkRows(
+      pl.concat(files(split).map((file) => pl.readParquet(file))),
+      labels,
+      `${name}'s ${split} split`,
+    );
+
+  let train = split("train");
+  const test = split("test");
+  const even = test.gatherEvery(2, 0);
+  const odd = test.gatherEvery(2, 1);
+  const {
+    trainRows = train.height,
+    evaluationRows = even.height,
+    testRows = odd.height,
+    seed = 42,
+  } = options;
+  checkCount("trainRows", trainRows, train.height);
+  checkCount("evaluationRows", evaluationRows, even.height);
+  checkCount("testRows", testRows, odd.height);
+  if (trainRows < train.height) train = train.sample({ n: trainRows, seed });
+  return { labels, train, evaluation: even.head(evaluationRows), test: odd.head(testRows) };
+}
+
+/** Hugging Face's datasets keeps the names in the parquet file's own metadata. */
+async function labelNames(file: string, name: string): Promise<string[]> {
+  const { key_value_metadata = [] } = await parquetMetadataAsync(await asyncBufferFromFile(file));
+  const text = key_value_metadata.find(({ key }) => key === "huggingface")?.value ?? "{}";
+  const names = JSON.parse(text).info?.features?.label?.names;
+  if (Array.isArray(names)) return names;
+  throw new TypeError(
+    `Cannot load ${name} as its column 'label' must be a ClassLabel in the parquet metadata` +
+      ` 'huggingface': current value is ${text}; choose a data set of labelled texts`,
+  );
+}

@@ -1,0 +1,84 @@
+import { loadTensorFlow } from "./tensorflow.ts";
+
+/** The machine's part that runs TensorFlow. */
+export interface Device {
+  kind: "cpu" | "gpu";
+  /** What the maker calls it. */
+  name: string;
+  /** Bytes: the GPU's own memory, or the machine's. */
+  memory: number;
+  /** Hardware threads that TensorFlow may use. */
+  threads: number;
+  /** TensorFlow's version. */
+  tensorflow: string;
+  toString(): string;
+}
+
+/**
+ * Starts TensorFlow, on the GPU where there is one, and says what it runs on.
+ *
+ * @throws {Error} When `nvidia-smi` lists a GPU that TensorFlow cannot use: it never falls back to the CPU in
+ * silence. Set CUDA_VISIBLE_DEVICES to an empty string to run on the CPU on purpose.
+ *
+ * @example
+ * ```ts ignore
+ * console.log(String(await openDevice())); // CPU 0: AMD EPYC (2 threads, 24 GB), TensorFlow 2.21.0
+ * ```
+ */
+export async function openDevice(): Promise<Device> {
+  const gpus = await listGpus();
+  const backend = await loadTensorFlow();
+  const tensorflow = backend.binding.TF_Version;
+  if (gpus[0] && !backend.isUsingGpuDevice) {
+    throw new Error(
+      `Cannot use the GPU '${gpus[0].name}' as TensorFlow ${tensorflow} did not open it: ` +
+        `${await reasonAgainstGpu()}. Run 'make setup' on this machine to install the GPU build, or set ` +
+        `CUDA_VISIBLE_DEVICES="" to run on the CPU`,
+    );
+  }
+  const threads = navigator.hardwareConcurrency;
+  const device = gpus[0]
+    ? { kind: "gpu" as const, ...gpus[0], threads, tensorflow }
+    : { kind: "cpu" as const, name: await cpuName(), memory: totalMemory(), threads, tensorflow };
+  const gigabytes = (device.memory / 2 ** 30).toFixed(0);
+  const size = device.kind === "gpu" ? `${gigabytes} GB` : `${threads} threads, ${gigabytes} GB`;
+  const text = `${device.kind.toUpperCase()} 0: ${device.name} (${size}), TensorFlow ${tensorflow}`;
+  return { ...device, toString: () => text };
+}
+
+async function listGpus(): Promise<{ name: string; memory: number }[]> {
+  if (Deno.env.get("CUDA_VISIBLE_DEVICES")?.trim() === "") return [];
+  const args = ["--query-gpu=name,memory.total", "--format=csv,noheader,nounits"];
+  try {
+    const { success, stdout } = await new Deno.Command("nvidia-smi", { args }).output();
+    if (!success) return [];
+    return new TextDecoder().decode(stdout).trim().split("\n").filter(Boolean).map((line) => {
+      const [name = "", mebibytes = "0"] = line.split(", ");
+      return { name, memory: Number(mebibytes) * 2 ** 20 };
+    });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+/** TensorFlow says why only in its log, so a second process loads it with the log on. */
+async function reasonAgainstGpu(): Promise<string> {
+  const module = new URL("./tensorflow.ts", import.meta.url).href;
+  const code = `await (await import(${JSON.stringify(module)})).loadTensorFlow()`;
+  const { stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", code],
+    cwd: new URL("../..", import.meta.url),
+    env: { TF_CPP_MIN_LOG_LEVEL: "0" },
+  }).output();
+  const log = new TextDecoder().decode(stderr).split("\n");
+  const reasons = log.filter((line) => /cuda|gpu|dlopen|driver/i.test(line));
+  return reasons.map((line) => line.replace(/^.*?\] /, "")).join("; ") || "its log gives no reason";
+}
+
+async function cpuName(): Promise<string> {
+  const info = await Deno.readTextFile("/proc/cpuinfo").catch(() => "");
+  return info.match(/^model name\s*:\s*(.+)$/m)?.[1] ?? Deno.build.arch;
+}
+
+const totalMemory = () => Deno.systemMemoryInfo().total;

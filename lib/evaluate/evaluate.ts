@@ -1,0 +1,70 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { batches, byLength, type Examples } from "../batches.ts";
+import type { TextModel } from "../model/classifier.ts";
+import { crossEntropy } from "../model/kernels.ts";
+
+/** How a model did on some rows; arrays are in the rows' own order. */
+export interface Evaluation {
+  /** Mean cross-entropy over the rows. */
+  loss: number;
+  /** Share of rows classified rightly, 0 to 1. */
+  accuracy: number;
+  /** [N, C], row-major. */
+  logits: Float32Array;
+  /** Most likely class of each row, [N]. */
+  predictions: Int32Array;
+  samplesPerSecond: number;
+}
+
+/** How {@link evaluate} goes about it. */
+export interface EvaluateOptions {
+  /** @default {32} */
+  batchSize?: number;
+  /** Called after each batch. */
+  onBatch?: (batch: number, batches: number) => void | Promise<void>;
+}
+
+/**
+ * Classifies every row without dropout. Rows of like length go together; padding changes no result.
+ *
+ * @throws {RangeError} When there are no rows.
+ */
+export async function evaluate(
+  model: TextModel,
+  examples: Examples,
+  { batchSize = 32, onBatch }: EvaluateOptions = {},
+): Promise<Evaluation> {
+  const count = examples.inputIds.length;
+  if (!count) {
+    throw new RangeError("Cannot evaluate as 'examples' must have rows: current value is 0");
+  }
+  const started = performance.now();
+  const total = Math.ceil(count / batchSize);
+  const predictions = new Int32Array(count);
+  let logits = new Float32Array(0);
+  let [lossSum, correct, done] = [0, 0, 0];
+  for (const batch of batches(examples, byLength(examples), batchSize, model.config.padTokenId)) {
+    const [values, loss] = tf.tidy(() => {
+      const output = model.forward(batch);
+      const loss = crossEntropy(output, tf.tensor1d(batch.labels));
+      return [output.dataSync<"float32">(), loss.dataSync()[0]!];
+    });
+    const classes = values.length / batch.size;
+    if (!logits.length) logits = new Float32Array(count * classes);
+    lossSum += loss * batch.size;
+    batch.rows.forEach((row, i) => {
+      const scores = values.subarray(i * classes, (i + 1) * classes);
+      logits.set(scores, row * classes);
+      predictions[row] = scores.indexOf(Math.max(...scores));
+      if (predictions[row] === batch.labels[i]) correct++;
+    });
+    await onBatch?.(++done, total);
+  }
+  return {
+    loss: lossSum / count,
+    accuracy: correct / count,
+    logits,
+    predictions,
+    samplesPerSecond: count / (performance.now() - started) * 1000,
+  };
+}

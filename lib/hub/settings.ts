@@ -1,0 +1,78 @@
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+/** What `onProgress` is told, at most ten times a second and once when a file is complete. */
+export interface DownloadProgress {
+  /** The file under way, by its path in the repository. */
+  file: string;
+  /** Files complete. */
+  files: number;
+  totalFiles: number;
+  /** Bytes in the cache, those of an earlier, broken download included. */
+  bytes: number;
+  totalBytes: number;
+  /** Mean rate since this call began; bytes the cache already held do not count. */
+  bytesPerSecond: number;
+}
+
+/** How to reach the Hugging Face Hub. The defaults are those of Python's huggingface_hub. */
+export interface HubOptions {
+  /** @default `HF_TOKEN`, else the text of `HF_TOKEN_PATH`, else of `$HF_HOME/token` */
+  token?: string;
+  /** @default `HF_ENDPOINT`, else `https://huggingface.co` */
+  endpoint?: string;
+  /** @default `HF_HUB_CACHE`, else `$HF_HOME/hub`, else `~/.cache/huggingface/hub` */
+  cacheFolder?: string;
+  /** Use only what the cache holds. @default whether `HF_HUB_OFFLINE` is 1, yes, on or true */
+  offline?: boolean;
+  /** Milliseconds before the first repetition of a failed request; doubled each time. @default 1000 */
+  retryDelay?: number;
+  /** Milliseconds without a byte after which a connection counts as cut. @default 30000 */
+  timeout?: number;
+  /** @default no report */
+  onProgress?: (progress: DownloadProgress) => void;
+}
+
+/** {@link HubOptions} with every default filled in; without a token the Hub is asked anonymously. */
+export type HubSettings = Required<Omit<HubOptions, "token">> & { token: string | undefined };
+
+/**
+ * Fills in the defaults.
+ *
+ * @param env environment variables; @default those of this process
+ * @throws TypeError where the token cannot stand in a header, or the endpoint is no URL.
+ */
+export function hubSettings(
+  options: HubOptions = {},
+  env: Record<string, string> = Deno.env.toObject(),
+): HubSettings {
+  const cache = env.XDG_CACHE_HOME || join(homedir(), ".cache");
+  const home = env.HF_HOME || join(cache, "huggingface");
+  const endpoint = options.endpoint ?? (env.HF_ENDPOINT || "https://huggingface.co");
+  if (!URL.canParse(endpoint)) {
+    throw new TypeError(
+      `Cannot reach the Hub as 'HF_ENDPOINT' must be a URL: current value is ${endpoint}`,
+    );
+  }
+  const file = env.HF_TOKEN_PATH || join(home, "token");
+  const saved = () => existsSync(file) ? readFileSync(file, "utf8") : "";
+  const token = (options.token ?? (env.HF_TOKEN || saved())).trim();
+  // Headers would quote a malformed token in its own error.
+  if (token && !/^[\x21-\x7e]+$/.test(token)) {
+    throw new TypeError(
+      "Cannot reach the Hub as 'HF_TOKEN' must be one word of ASCII: current value (not shown) is" +
+        " not; copy it again from https://huggingface.co/settings/tokens",
+    );
+  }
+  return {
+    token: token || undefined,
+    endpoint: endpoint.replace(/\/+$/, ""),
+    cacheFolder: options.cacheFolder ??
+      (env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE || join(home, "hub")),
+    offline: options.offline ?? /^(1|on|yes|true)$/i.test(env.HF_HUB_OFFLINE ?? ""),
+    retryDelay: options.retryDelay ?? 1000,
+    timeout: options.timeout ?? 30_000,
+    onProgress: options.onProgress ?? (() => {}),
+  };
+}

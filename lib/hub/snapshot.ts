@@ -1,0 +1,161 @@
+import { datasetInfo, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
+import { readdir } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { downloadBlob, isFile } from "./blob.ts";
+import { hubFetch, type Repo } from "./fetch.ts";
+import { type HubOptions, type HubSettings, hubSettings } from "./settings.ts";
+
+/** Which files of a repository are needed. */
+export interface SnapshotRequest extends Repo {
+  /** A commit, tag or branch. @default `main` */
+  revision?: string | undefined;
+  /** Matches the paths to download; they come from the repository, so it must not match `../`. */
+  wanted: RegExp;
+  /** What the repository must hold: a name for people, and a pattern that some path must match. */
+  required: Record<string, RegExp>;
+}
+
+/**
+ * Downloads the wanted files of a repository into the cache that Python's libraries share.
+ *
+ * What the cache holds whole at a pinned commit is returned without a request. `@huggingface/hub`
+ * asks the Hub's API; the contents go through {@link downloadBlob}, since that library (2.17)
+ * resumes nothing and checks no hash.
+ *
+ * @returns the snapshot folder
+ * @throws TypeError when the name or the revision is malformed; Error when a file is missing or the
+ * Hub refuses.
+ */
+export async function downloadSnapshot(
+  request: SnapshotRequest,
+  options: HubOptions = {},
+): Promise<string> {
+  const { type, name, revision = "main", required } = request;
+  check("hub", "organisation/name", name, /^(?!.*\.\.)[\w.-]+(\/[\w.-]+)?$/);
+  check("revision", "a commit, tag or branch", revision, /^(?!.*\.\.)[\w.-]+(\/[\w.-]+)*$/);
+  const settings = hubSettings(options);
+  const hub = {
+    repo: { type, name },
+    hubUrl: settings.endpoint,
+    fetch: hubFetch(request, settings),
+  };
+  const storage = join(settings.cacheFolder, `${type}s--${name.replace("/", "--")}`);
+  const reference = join(storage, "refs", revision);
+  const pinned = /^[0-9a-f]{40}$/.test(revision);
+
+  let commit = revision;
+  if (!pinned && settings.offline) {
+    commit = await Deno.readTextFile(reference).catch(() => revision);
+  } else if (!pinned) {
+    const query = { ...hub, name, revision, additionalFields: ["sha" as const] };
+    commit = (await (type === "model" ? modelInfo(query) : datasetInfo(query))).sha;
+  }
+  const snapshot = join(storage, "snapshots", commit);
+  const lacking = missing(await filesIn(snapshot), required);
+  if (lacking.length > 0 && settings.offline) {
+    throw new Error(
+      `Cannot load ${name} at ${revision} as HF_HUB_OFFLINE is set and ${settings.cacheFolder} lacks` +
+        ` its ${lacking.join(", ")}: unset HF_HUB_OFFLINE to download it, or set HF_HOME to the` +
+        " folder that holds it",
+    );
+  }
+  if (lacking.length > 0) await downloadFiles(request, commit, storage, hub, settings);
+  if (!pinned && !settings.offline) {
+    await Deno.mkdir(dirname(reference), { recursive: true });
+    await Deno.writeTextFile(reference, commit);
+  }
+  return snapshot;
+}
+
+async function downloadFiles(
+  { type, name, wanted, required }: SnapshotRequest,
+  commit: string,
+  storage: string,
+  hub: { repo: Repo; hubUrl: string; fetch: typeof fetch },
+  settings: HubSettings,
+) {
+  const entries: ListFileEntry[] = [];
+  for await (const entry of listFiles({ ...hub, revision: commit, recursive: true })) {
+    if (entry.type === "file" && wanted.test(entry.path)) entries.push(entry);
+  }
+  const absent = missing(entries.map(({ path }) => path), required);
+  if (absent.length > 0) {
+    throw new Error(
+      `Cannot load ${name} at ${commit} as the repository has no ${absent.join(", ")}: choose` +
+        " another repository or revision",
+    );
+  }
+  // What is required comes last, so that a snapshot that has it all is whole.
+  const last = (path: string) => Object.values(required).some((pattern) => pattern.test(path));
+  entries.sort((a, b) => Number(last(a.path)) - Number(last(b.path)));
+  await Deno.mkdir(join(storage, "blobs"), { recursive: true });
+  const folder = `${hub.hubUrl}/${type === "model" ? "" : "datasets/"}${name}/resolve/${commit}`;
+  const report = reporter(entries, settings);
+  for (const { path, size, lfs, oid } of entries) {
+    const hash = lfs?.oid ?? oid!;
+    const blob = { url: `${folder}/${path}`, path: join(storage, "blobs", hash), size, oid: hash };
+    if (!await isFile(blob.path)) {
+      await downloadBlob(blob, hub.fetch, settings, (length, n) => report(path, length, n));
+    }
+    await link(blob.path, join(storage, "snapshots", commit, path));
+    report(path, size, 0, true);
+  }
+}
+
+/** The library's own link is removed and made anew, which two processes at once do not survive. */
+async function link(blob: string, path: string) {
+  await Deno.mkdir(dirname(path), { recursive: true });
+  await Deno.symlink(relative(dirname(path), blob), path).catch((error) => {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  });
+}
+
+function check(option: string, meaning: string, value: string, pattern: RegExp) {
+  if (!pattern.test(value)) {
+    throw new TypeError(
+      `Cannot load from the Hub as '${option}' must be ${meaning}: current value is ${value}`,
+    );
+  }
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const paths = await readdir(folder, { recursive: true }).catch(() => []);
+  const sound = await Promise.all(paths.map((path) => isFile(join(folder, path))));
+  return paths.filter((_, i) => sound[i]);
+}
+
+/** What is required and not among `paths`: a pattern without a match, or a shard's sibling. */
+function missing(paths: string[], required: Record<string, RegExp>): string[] {
+  const absent = Object.keys(required).filter((name) =>
+    !paths.some((path) => required[name]!.test(path))
+  );
+  const family = (path: string) => path.replace(/-\d{5}-of-/, "-*-of-");
+  for (const path of paths) {
+    const count = Number(path.match(/-\d{5}-of-(\d{5})/)?.[1] ?? 1);
+    const siblings = paths.filter((other) => family(other) === family(path)).length;
+    if (siblings < count) absent.push(`${family(path)} (${siblings} of ${count})`);
+  }
+  return [...new Set(absent)];
+}
+
+function reporter(entries: ListFileEntry[], settings: HubSettings) {
+  const totalBytes = entries.reduce((sum, { size }) => sum + size, 0);
+  const began = performance.now();
+  let [told, files, before, received] = [0, 0, 0, 0];
+  return (file: string, length: number, arrived: number, complete = false) => {
+    received += arrived;
+    const now = performance.now();
+    if (!complete && now - told < 100) return;
+    told = now;
+    if (complete) files++;
+    settings.onProgress({
+      file,
+      files,
+      totalFiles: entries.length,
+      bytes: before + length,
+      totalBytes,
+      bytesPerSecond: received / Math.max(now - began, 1) * 1000,
+    });
+    if (complete) before += length;
+  };
+}

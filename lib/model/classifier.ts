@@ -1,0 +1,168 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { Batch } from "../batches.ts";
+import { openDevice } from "../device/device.ts";
+import { createRandom, type Random } from "../device/random.ts";
+import { type ModelConfig, readConfig } from "./config.ts";
+import { encode, encoderShapes, type Network } from "./encoder.ts";
+import { families } from "./families.ts";
+import { readWeights } from "./weights.ts";
+
+/** A linear layer: [N, in] → [N, out]. */
+export type Linear = (x: tf.Tensor2D, random?: Random) => tf.Tensor2D;
+
+/** What can be trained and evaluated: a model, or an adapter on one. */
+export interface TextModel {
+  config: ModelConfig;
+  /** Every weight by its name in a Transformers checkpoint, in PyTorch's layout ([out, in] for linear layers). */
+  readonly parameters: Map<string, tf.Variable>;
+  /**
+   * Logits [B, C] of a batch.
+   *
+   * @param random Source of dropout; without it there is none, as in evaluation.
+   */
+  forward(batch: Batch, random?: Random): tf.Tensor2D;
+}
+
+/** An encoder with a head that sorts texts into classes. */
+export interface Classifier extends TextModel {
+  /** Names of the classes, by their number. */
+  labels: string[];
+  /** Linear layers by module name; an adapter replaces entries. */
+  linears: Map<string, Linear>;
+  /** Weights that the checkpoint did not have. */
+  newParameters: string[];
+  /** Frees the weights; the model is of no use afterwards. */
+  dispose(): void;
+}
+
+/** How {@link loadClassifier} builds a model. */
+export interface ClassifierOptions {
+  /** Names of the classes. @default {the names in config.json} */
+  labels?: string[];
+  /** Seeds the weights of a new head. @default {42} */
+  seed?: number;
+  /** Replaces all dropout rates of config.json. */
+  dropout?: number;
+}
+
+/**
+ * Loads a BERT or RoBERTa checkpoint as a classifier. A head that the checkpoint lacks is new: its weights are drawn
+ * from a normal distribution, its biases are zero.
+ *
+ * @param folder Holds config.json and model.safetensors, or its index and shards.
+ * @throws {TypeError} When a weight of the encoder is missing, unexpected, or of another shape than config.json says.
+ *
+ * @example
+ * ```ts ignore
+ * const model = await loadClassifier(folder, { labels: ["World", "Sports", "Business", "Sci/Tech"] });
+ * ```
+ */
+export async function loadClassifier(
+  folder: string,
+  options: ClassifierOptions = {},
+): Promise<Classifier> {
+  await openDevice();
+  const config = await readConfig(folder);
+  const { dropout } = options;
+  if (dropout !== undefined) {
+    config.hiddenDropoutProb =
+      config.attentionProbsDropoutProb =
+      config.classifierDropout =
+        dropout;
+  }
+  const labels = options.labels ?? labelsOf(config, folder);
+  const family = families[config.modelType];
+  const head = family.headShapes(config.hiddenSize, labels.length);
+  const body = {
+    ...mapKeys(encoderShapes(config), (name) => family.prefix + name),
+    ...family.poolerShapes(config.hiddenSize),
+  };
+
+  const parameters = await readWeights(folder, family, body, head);
+  const newParameters = Object.keys(head).filter((name) => !parameters.has(name));
+  const random = createRandom(options.seed ?? 42);
+  for (const name of newParameters) {
+    const shape = head[name]!;
+    const initial = tf.tidy(() =>
+      name.endsWith(".bias")
+        ? tf.zeros(shape)
+        : tf.mul(random.normal(shape as [number]), config.initializerRange)
+    );
+    parameters.set(name, tf.variable(initial));
+    initial.dispose();
+  }
+  if (newParameters.length) console.log(`${newParameters.join(", ")}: new, will be trained`);
+  return build(config, labels, parameters, newParameters);
+}
+
+function build(
+  config: ModelConfig,
+  labels: string[],
+  parameters: Map<string, tf.Variable>,
+  newParameters: string[],
+): Classifier {
+  const family = families[config.modelType];
+  const parameter = <T extends tf.Tensor>(name: string) => parameters.get(name) as unknown as T;
+  const linears = new Map<string, Linear>();
+  for (const [name, { shape }] of parameters) {
+    const module = name.slice(0, -".weight".length);
+    if (shape.length !== 2 || name.includes("embeddings.")) continue;
+    linears.set(module, (x) =>
+      tf.add(
+        tf.matMul(x, parameter<tf.Tensor2D>(`${module}.weight`), false, true),
+        parameter(`${module}.bias`),
+      ));
+  }
+  const network: Network = {
+    config,
+    parameter,
+    linear: (name, x, random) => linears.get(name)!(x, random),
+  };
+  return {
+    config,
+    labels,
+    parameters,
+    linears,
+    newParameters,
+    forward: (batch, random) =>
+      tf.tidy(() => {
+        const { size, length } = batch;
+        checkLength(config, length);
+        const positions = family.positionIds(batch, config.padTokenId);
+        const hidden = encode(network, family.prefix, batch, positions, random);
+        const byRow = tf.reshape(hidden, [size, length, config.hiddenSize]);
+        const first = tf.slice(byRow, [0, 0, 0], [size, 1, config.hiddenSize]);
+        return family.head(network, tf.reshape(first, [size, config.hiddenSize]), random);
+      }),
+    dispose: () => parameters.forEach((variable) => variable.dispose()),
+  };
+}
+
+function checkLength(config: ModelConfig, length: number) {
+  const limit = maxTokens(config);
+  if (length > limit) {
+    throw new RangeError(
+      `Cannot classify as 'length' must be at most ${limit} tokens: current value is ${length}. ` +
+        "Truncate the texts when tokenizing",
+    );
+  }
+}
+
+/** How many tokens a model has positions for; RoBERTa's begin after the padding's. */
+export function maxTokens({ modelType, maxPositionEmbeddings, padTokenId }: ModelConfig): number {
+  return maxPositionEmbeddings - (modelType === "roberta" ? padTokenId + 1 : 0);
+}
+
+function labelsOf({ raw }: ModelConfig, folder: string): string[] {
+  const names = raw.id2label as Record<string, string> | undefined;
+  if (!names) {
+    throw new TypeError(
+      `Cannot load ${folder} as 'labels' must be given where config.json has no id2label: ` +
+        "current value is undefined",
+    );
+  }
+  return Object.entries(names).sort(([a], [b]) => Number(a) - Number(b)).map(([, name]) => name);
+}
+
+const mapKeys = <V>(record: Record<string, V>, rename: (key: string) => string) =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [rename(key), value]));

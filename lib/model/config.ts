@@ -1,0 +1,71 @@
+/** What an encoder is built from; fields of config.json in camelCase. */
+export interface ModelConfig {
+  modelType: "bert" | "roberta";
+  vocabSize: number;
+  hiddenSize: number;
+  numHiddenLayers: number;
+  numAttentionHeads: number;
+  intermediateSize: number;
+  maxPositionEmbeddings: number;
+  typeVocabSize: number;
+  layerNormEps: number;
+  hiddenDropoutProb: number;
+  attentionProbsDropoutProb: number;
+  /** Dropout before the head's projection. */
+  classifierDropout: number;
+  padTokenId: number;
+  /** Standard deviation of new weights. */
+  initializerRange: number;
+  /** config.json as it came, to be saved again. */
+  raw: Record<string, unknown>;
+}
+
+/**
+ * Reads config.json of a BERT or RoBERTa checkpoint; what it leaves out has the value that Transformers gives it.
+ *
+ * @throws {TypeError} When the architecture, or one of its options, is none that this library has.
+ */
+export async function readConfig(folder: string): Promise<ModelConfig> {
+  const path = `${folder}/config.json`;
+  const raw: Record<string, unknown> = JSON.parse(await Deno.readTextFile(path));
+  const only = (key: string, allowed: unknown[]) => {
+    if (!allowed.includes(raw[key])) {
+      throw new TypeError(
+        `Cannot load ${path} as '${key}' must be ${
+          allowed.filter((x) => x !== undefined).join(" or ")
+        }: ` +
+          `current value is ${JSON.stringify(raw[key])}`,
+      );
+    }
+  };
+  only("model_type", ["bert", "roberta"]);
+  only("hidden_act", ["gelu", undefined]);
+  only("position_embedding_type", ["absolute", undefined]);
+  only("is_decoder", [false, undefined]);
+  const number = (key: string, fallback?: number) => {
+    const value = raw[key] ?? fallback;
+    if (typeof value === "number") return value;
+    throw new TypeError(
+      `Cannot load ${path} as '${key}' must be a number: current value is ${JSON.stringify(value)}`,
+    );
+  };
+  const roberta = raw.model_type === "roberta";
+  const hiddenDropoutProb = number("hidden_dropout_prob", 0.1);
+  return {
+    modelType: raw.model_type as ModelConfig["modelType"],
+    vocabSize: number("vocab_size"),
+    hiddenSize: number("hidden_size"),
+    numHiddenLayers: number("num_hidden_layers"),
+    numAttentionHeads: number("num_attention_heads"),
+    intermediateSize: number("intermediate_size"),
+    maxPositionEmbeddings: number("max_position_embeddings", 512),
+    typeVocabSize: number("type_vocab_size", 2),
+    layerNormEps: number("layer_norm_eps", 1e-12),
+    hiddenDropoutProb,
+    attentionProbsDropoutProb: number("attention_probs_dropout_prob", 0.1),
+    classifierDropout: number("classifier_dropout", hiddenDropoutProb),
+    padTokenId: number("pad_token_id", roberta ? 1 : 0),
+    initializerRange: number("initializer_range", 0.02),
+    raw,
+  };
+}

@@ -1,0 +1,45 @@
+import { type StoredTensor, writeSafetensors } from "../safetensors.ts";
+import type { Classifier } from "./classifier.ts";
+import { families } from "./families.ts";
+
+/**
+ * Saves a model so that Transformers loads it: config.json, model.safetensors and, if given, the tokenizer's files.
+ * Merge an adapter first.
+ *
+ * @param tokenizerFiles Paths of files to copy beside the weights. @default {[]}
+ * @throws {Error} When an adapter that is not merged would get lost.
+ */
+export async function saveModel(
+  { config, labels, parameters }: Classifier,
+  folder: string,
+  tokenizerFiles: string[] = [],
+): Promise<void> {
+  const adapted = [...parameters.keys()].find((name) => name.includes(".lora_"));
+  if (adapted) {
+    throw new Error(
+      `Cannot save the model as '${adapted}' must be merged first: call mergeAdapter, or saveAdapter instead`,
+    );
+  }
+  await Deno.mkdir(folder, { recursive: true });
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, variable] of parameters) {
+    tensors.set(name, {
+      dtype: "F32",
+      shape: variable.shape,
+      data: await variable.data<"float32">(),
+    });
+  }
+  await writeSafetensors(`${folder}/model.safetensors`, tensors);
+  const json = {
+    ...config.raw,
+    architectures: [families[config.modelType].architecture],
+    dtype: "float32",
+    id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
+    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+    problem_type: "single_label_classification",
+  };
+  await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify(json, null, 2) + "\n");
+  for (const file of tokenizerFiles) {
+    await Deno.copyFile(file, `${folder}/${file.split("/").at(-1)}`);
+  }
+}

@@ -1,0 +1,71 @@
+import { join } from "node:path";
+import { Tokenizer as NativeTokenizer } from "tokenizers";
+import { isFile } from "../hub/blob.ts";
+import { TOKENIZER_FILES } from "../hub/model.ts";
+
+/** Turns texts into token ids as the model's authors did. */
+export interface Tokenizer {
+  /** The id that fills a batch's shorter rows. */
+  padTokenId: number;
+  /** Most ids a row can have, special tokens included; longer texts lose their end. */
+  maxLength: number;
+  /** Ids with special tokens and without padding, one list a text. */
+  encode(texts: string[]): Promise<number[][]>;
+  /** The text of these ids, special tokens left out. */
+  decode(ids: number[]): Promise<string>;
+  /** Paths of the files to copy beside a saved model. */
+  files: string[];
+}
+
+/**
+ * Opens the tokenizer of a model's folder with Hugging Face's own `tokenizers`.
+ *
+ * @param folder with `tokenizer.json` and `config.json`, as {@link downloadModel} returns it
+ * @throws TypeError when a file is missing or `config.json` lacks a number.
+ * @example
+ * ```ts
+ * import { downloadModel, loadTokenizer } from "lightweight-finetuning";
+ * const tokenizer = await loadTokenizer(await downloadModel("FacebookAI/roberta-base"));
+ * console.log(await tokenizer.encode(["Hello"])); // [[0, 31414, 2]]
+ * ```
+ */
+export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+  for (const file of ["tokenizer.json", "config.json"]) {
+    if (await isFile(join(folder, file))) continue;
+    throw new TypeError(
+      `Cannot load a tokenizer as 'folder' must hold ${file}: current value is ${folder}; give the` +
+        " folder that downloadModel returns",
+    );
+  }
+  const config = await readJson(join(folder, "config.json"));
+  const { model_max_length = Infinity } = await readJson(join(folder, "tokenizer_config.json"));
+  const padTokenId = config.pad_token_id;
+  const positions = config.max_position_embeddings;
+  for (const [name, value] of Object.entries({ pad_token_id: padTokenId, positions })) {
+    if (Number.isInteger(value)) continue;
+    throw new TypeError(
+      `Cannot load a tokenizer as '${name}' in config.json must be a whole number: current value` +
+        ` is ${value}; download the model again`,
+    );
+  }
+  // RoBERTa counts positions from behind the padding's: two of its 514 are never used.
+  const reserved = /roberta$/.test(config.model_type) ? padTokenId + 1 : 0;
+  const maxLength = Math.min(model_max_length, positions - reserved);
+
+  const native = NativeTokenizer.fromFile(join(folder, "tokenizer.json"));
+  native.disablePadding();
+  native.setTruncation(maxLength);
+  const files = TOKENIZER_FILES.map((file) => join(folder, file));
+  const present = await Promise.all(files.map(isFile));
+  return {
+    padTokenId,
+    maxLength,
+    files: files.filter((_, i) => present[i]),
+    encode: async (texts) => (await native.encodeBatch(texts)).map((encoding) => encoding.getIds()),
+    decode: (ids) => native.decode(ids, true),
+  };
+}
+
+async function readJson(path: string) {
+  return await isFile(path) ? JSON.parse(await Deno.readTextFile(path)) : {};
+}

@@ -1,0 +1,44 @@
+/** One line of a run's history, written to `history.json`; at most one a step. */
+export interface HistoryRecord {
+  /** Optimizer steps done, from 1. */
+  step: number;
+  /** Passes over the training rows so far, as a fraction. */
+  epoch: number;
+  /** Mean training loss over the steps since the last record that has one. */
+  loss?: number;
+  /** Mean cross-entropy over the evaluation rows. */
+  evalLoss?: number;
+  /** Share of the evaluation rows classified rightly, 0 to 1. */
+  accuracy?: number;
+  /** The learning rate that this step used. */
+  learningRate: number;
+  /** Norm of all gradients together, before clipping. */
+  gradNorm: number;
+}
+
+/** What a finished (or stopped) training run reports, named as by Hugging Face's Trainer. */
+export interface TrainResult {
+  /** Seconds, evaluations included. */
+  trainRuntime: number;
+  trainSamplesPerSecond: number;
+  trainStepsPerSecond: number;
+  /** Floating-point operations by Trainer's estimate: 6 × tokens × parameters outside the embeddings. */
+  totalFlos: number;
+  /** Mean training loss over all steps. */
+  trainLoss: number;
+  epoch: number;
+  step: number;
+  /** True when Stop ended the run before its last step. */
+  stopped: boolean;
+}
+
+/** What a trainer tells its listeners. Times are seconds since the run began. */
+export type TrainerEvent =
+  | { type: "begin"; totalSteps: number; epochs: number }
+  | { type: "step"; step: number; totalSteps: number; epoch: number; seconds: number }
+  | { type: "evaluate"; batch: number; batches: number }
+  | { type: "record"; record: HistoryRecord }
+  | { type: "end"; result: TrainResult };
+
+/** Hears a trainer's events; the trainer waits for it. */
+export type TrainerListener = (event: TrainerEvent) => void | Promise<void>;

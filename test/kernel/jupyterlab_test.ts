@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { chromium, type Page } from "playwright-core";
+import {
+  incompleteCells,
+  jupyter,
+  manyCells,
+  type Notebook,
+  notebookOf,
+  textOf,
+} from "./notebook.ts";
+
+function findBrowser(): string | undefined {
+  const named = Deno.env.get("CHROMIUM");
+  if (named) return named;
+  const names = ["chromium", "chromium-browser", "google-chrome"];
+  const folders = (Deno.env.get("PATH") ?? "").split(":");
+  return folders.flatMap((folder) => names.map((name) => `${folder}/${name}`)).find((file) => {
+    try {
+      return Deno.statSync(file).isFile;
+    } catch {
+      return false;
+    }
+  });
+}
+
+const browserFile = findBrowser();
+if (!browserFile) {
+  console.log("JupyterLab tests ignored: no Chromium on PATH. Install it or set CHROMIUM to it.");
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** Opens a notebook of these cells in JupyterLab, lets `act` use it, and returns it as then saved. */
+async function inJupyterLab(
+  sources: string[],
+  act: (page: Page) => Promise<void>,
+): Promise<Notebook> {
+  const folder = await Deno.makeTempDir();
+  await Deno.mkdir(`${folder}/work`);
+  const file = `${folder}/work/test.ipynb`;
+  await Deno.writeTextFile(file, notebookOf(sources));
+  const port = freePort();
+  const server = new Deno.Command(jupyter, {
+    args: [
+      "lab",
+      "--no-browser",
+      "--allow-root",
+      `--ServerApp.port=${port}`,
+      `--ServerApp.root_dir=${folder}/work`,
+      "--IdentityProvider.token=test",
+    ],
+    env: { JUPYTER_CONFIG_DIR: `${folder}/config`, JUPYTER_RUNTIME_DIR: `${folder}/runtime` },
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const url = `http://127.0.0.1:${port}`;
+  const browser = await chromium.launch({
+    executablePath: browserFile!,
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+  try {
+    const answers = () => fetch(`${url}/api?token=test`).then((r) => r.text()).catch(() => "");
+    while (!await answers()) await new Promise((done) => setTimeout(done, 200));
+    const page = await browser.newPage();
+    page.setDefaultTimeout(60_000);
+    await page.goto(`${url}/lab/tree/test.ipynb?token=test`);
+    await page.getByText("Deno | Idle").waitFor();
+    await act(page);
+    await menu(page, "File", "Save Notebook");
+    await page.locator(".jp-mod-dirty").waitFor({ state: "detached" });
+    return JSON.parse(await Deno.readTextFile(file));
+  } finally {
+    await browser.close();
+    server.kill("SIGTERM");
+    await server.status;
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function menu(page: Page, name: string, item: string) {
+  await page.getByRole("menuitem", { name, exact: true }).click();
+  await page.getByRole("menuitem", { name: item }).first().click();
+}
+
+Deno.test({
+  name: "JupyterLab's Run All keeps every output of 150 cells under its own cell",
+  ignore: !browserFile,
+  async fn() {
+    const notebook = await inJupyterLab(manyCells, async (page) => {
+      await menu(page, "Run", "Run All Cells");
+      await page.getByText("[150]:").first().waitFor();
+      await page.getByText("Deno | Idle").waitFor();
+    });
+    assert.equal(notebook.cells.length, 150);
+    assert.deepEqual(incompleteCells(notebook), []);
+  },
+});
+
+Deno.test({
+  name: "JupyterLab's Stop ends a listening cell, and all variables stay",
+  ignore: !browserFile,
+  async fn() {
+    const loop = `let stopped = false;
+      const onStop = () => stopped = true;
+      Deno.addSignalListener("SIGINT", onStop);
+      while (!stopped) await new Promise((done) => setTimeout(done, 10));
+      Deno.removeSignalListener("SIGINT", onStop);
+      console.log("stopped");`;
+    const sources = ["const kept = 41;", loop, `console.log("must not run")`, "kept + 1"];
+    const notebook = await inJupyterLab(sources, async (page) => {
+      const stop = page.locator('[data-command="notebook:interrupt-kernel"]').first();
+      await menu(page, "Run", "Run All Cells");
+      await page.getByText("Deno | Busy").waitFor();
+      await stop.click();
+      await page.getByText("Deno | Idle").waitFor();
+      await stop.click();
+      await page.getByText("kept + 1").click();
+      await page.keyboard.press("Shift+Enter");
+      await page.getByText("42", { exact: true }).waitFor();
+    });
+    assert.deepEqual(notebook.cells.map(textOf).slice(0, 4), ["", "stopped", "", "42"]);
+  },
+});

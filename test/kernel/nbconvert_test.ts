@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { incompleteCells, jupyter, manyCells, type Notebook, notebookOf } from "./notebook.ts";
+
+function nbconvert(file: string) {
+  return new Deno.Command(jupyter, {
+    args: ["nbconvert", "--to", "notebook", "--execute", "--inplace", file],
+    stderr: "piped",
+  }).spawn();
+}
+
+Deno.test("nbconvert keeps every output of 150 cells under its own cell", async () => {
+  const folder = await Deno.makeTempDir();
+  const file = `${folder}/many.ipynb`;
+  await Deno.writeTextFile(file, notebookOf(manyCells));
+  const { code, stderr } = await nbconvert(file).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  const notebook: Notebook = JSON.parse(await Deno.readTextFile(file));
+  assert.equal(notebook.cells.length, 150);
+  assert.deepEqual(incompleteCells(notebook), []);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("the kernel ends soon after nbconvert is killed", async () => {
+  const folder = await Deno.makeTempDir();
+  const file = `${folder}/endless.ipynb`;
+  const endless = `Deno.writeTextFileSync("pid", String(Deno.pid)); await new Promise(() => {});`;
+  await Deno.writeTextFile(file, notebookOf([endless]));
+  const process = nbconvert(file);
+  const until = async (condition: () => boolean) => {
+    for (let tries = 0; tries < 300 && !condition(); tries++) {
+      await new Promise((done) => setTimeout(done, 100));
+    }
+    assert.ok(condition(), `waited 30 s for: ${condition}`);
+  };
+  const pid = () => {
+    try {
+      return Number(Deno.readTextFileSync(`${folder}/pid`));
+    } catch {
+      return 0;
+    }
+  };
+  const runs = () => new Deno.Command("kill", { args: ["-0", `${pid()}`] }).outputSync().success;
+  await until(() => pid() > 0 && runs());
+  process.kill("SIGKILL");
+  await process.output();
+  await until(() => !runs());
+  await Deno.remove(folder, { recursive: true });
+});

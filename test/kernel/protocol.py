@@ -1,0 +1,210 @@
+"""Plays one scene (a function here) with the kernel `deno`, as a client; prints JSON of it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from jupyter_client.manager import start_new_kernel
+
+SECONDS = 20
+
+
+def outputs_until_idle(client, request):
+    outputs = []
+    while True:
+        message = client.get_iopub_msg(timeout=SECONDS)
+        content, kind = message["content"], message["header"]["msg_type"]
+        if message["parent_header"].get("msg_id") != request:
+            outputs.append(["stray", kind])
+        elif kind == "status" and content["execution_state"] == "idle":
+            return outputs
+        elif kind == "stream":
+            outputs.append([content["name"], content["text"]])
+        elif kind == "error":
+            outputs.append(["error", content["ename"], content["evalue"], *content["traceback"]])
+        elif kind in ("display_data", "execute_result"):
+            outputs.append([kind, content["data"]["text/plain"]])
+
+
+def reply_to(client, request, channel="shell"):
+    while True:
+        message = getattr(client, f"get_{channel}_msg")(timeout=SECONDS)
+        if message["parent_header"].get("msg_id") == request:
+            return message["content"]
+
+
+def run_all(client, codes, meanwhile=lambda: None, **options):
+    requests = [client.execute(code, **options) for code in codes]
+    meanwhile()
+    outputs = [outputs_until_idle(client, request) for request in requests]
+    replies = [reply_to(client, request) for request in requests]
+    return [{"outputs": out, "reply": reply} for out, reply in zip(outputs, replies, strict=True)]
+
+
+def run(client, code, meanwhile=lambda: None, **options):
+    return run_all(client, [code], meanwhile, **options)[0]
+
+
+def group(manager):
+    """The processes of the kernel's group that are alive, as `ps` shows them."""
+    ps = ["ps", "-eo", "pgid=,stat=,args="]
+    rows = subprocess.run(ps, capture_output=True, text=True, check=True).stdout.splitlines()
+    mine = [row.split(maxsplit=2) for row in rows]
+    return [row[2] for row in mine if row[0] == str(manager.provisioner.pgid) and row[1][0] != "Z"]
+
+
+def group_after(manager, seconds=5):
+    end = time.monotonic() + seconds
+    while group(manager) and time.monotonic() < end:
+        time.sleep(0.1)
+    return group(manager)
+
+
+def outputs(manager, client):
+    encode = "new TextEncoder().encode"
+    return {
+        "native": run(
+            client,
+            f'console.log("a"); Deno.stdout.writeSync({encode}("b\\n")); console.log("c");'
+            f'Deno.openSync("/dev/stdout", {{ write: true }}).writeSync({encode}("fd 1\\n"));'
+            f'Deno.openSync("/dev/stderr", {{ write: true }}).writeSync({encode}("fd 2\\n"));',
+        ),
+        "afterNative": run(client, 'console.log("d")'),
+        "syntax": run(client, "const fine = 1;\nlet broken = ;"),
+        "thrown": run(client, 'console.log("before"); throw new RangeError("boom")'),
+        "rejection": run(client, 'Promise.reject(new Error("lost"));'),
+        "afterRejection": run(client, "await new Promise((done) => setTimeout(done, 5)); 1"),
+        "notAwaited": run(client, 'Deno.jupyter.display({ "text/plain": "D" }, { raw: true }); 0'),
+        "silent": run(client, "1", silent=True),
+        "counted": run(client, "1"),
+    }
+
+
+def requests(manager, client):
+    run(client, "const completeMe = 41;")
+    ask = {
+        "complete": client.complete("completeM", 9),
+        "inspect": client.inspect("completeMe", 10),
+        "is_complete": client.is_complete("if (true) {"),
+        "history": client.history(),
+        "comm_info": client.comm_info(),
+        "kernel_info": client.kernel_info(),
+    }
+    answers = {name: reply_to(client, request) for name, request in ask.items()}
+
+    message = client.session.msg("kernel_info_request")
+    client.control_channel.send(message)
+    answers["kernel_info_on_control"] = reply_to(client, message["header"]["msg_id"], "control")
+
+    message = client.session.msg("comm_open", {"comm_id": "c1", "target_name": "t", "data": {}})
+    client.shell_channel.send(message)
+    answers["comm_open"] = reply_to(client, message["header"]["msg_id"])
+    request = client.execute(
+        'Deno.jupyter.broadcast("comm_msg", { comm_id: "c1", data: { n: 7 } },'
+        " { buffers: [new Uint8Array([1, 2, 3])] })"
+    )
+    while (message := client.get_iopub_msg(timeout=SECONDS))["header"]["msg_type"] != "comm_msg":
+        pass
+    answers["comm_msg"] = message["content"] | {"bytes": list(message["buffers"][0])}
+    outputs_until_idle(client, request)
+
+    def answer():
+        answers["prompt"] = client.get_stdin_msg(timeout=SECONDS)["content"]["prompt"]
+        client.input("Ada")
+
+    answers["input"] = run(client, '"hello " + prompt("name?")', answer, allow_stdin=True)
+
+    forged = client.session.clone()
+    forged.key = b"not the key"
+    message = forged.msg("execute_request", {"code": "globalThis.forged = true", "silent": False})
+    forged.send(client.shell_channel.socket, message)
+    answers["forged"] = run(client, "typeof forged")
+    return answers
+
+
+def stop(manager, client):
+    def press(times=1):
+        time.sleep(0.5)
+        for count in range(times):
+            manager.interrupt_kernel()
+            time.sleep(3 if count < times - 1 else 0)
+
+    run(client, "const kept = 41;")
+    manager.interrupt_kernel()
+    answers = {"idle": run(client, "kept + 1")}
+    loop = """
+        let stopped = false;
+        const onStop = () => stopped = true;
+        Deno.addSignalListener("SIGINT", onStop);
+        while (!stopped) await new Promise((done) => setTimeout(done, 10));
+        Deno.removeSignalListener("SIGINT", onStop);
+        console.log("stopped");"""
+    answers["cooperative"] = run_all(client, [loop, 'console.log("must not run")', "1"], press)
+    answers["endless"] = run(client, "while (true) {}", lambda: press(2))
+    answers["deaf"] = run(client, "await new Promise((d) => setTimeout(d, 3500)); 5", press)
+    ask = """console.log(prompt("name?"))"""
+    answers["asking"] = run(client, ask, press, allow_stdin=True)
+    answers["kept"] = run(client, "kept + 2")
+    answers["afterError"] = run_all(client, ['throw new Error("first")', "2", "3"])
+    answers["notStopOnError"] = run_all(
+        client, ['throw new Error("first")', "2"], stop_on_error=False
+    )
+    return answers
+
+
+def restart(manager, client):
+    run(client, "const gone = 1;")
+    before = group(manager)
+    manager.restart_kernel()
+    client.wait_for_ready(timeout=SECONDS)
+    return {"before": before, "typeofGone": run(client, "typeof gone"), "after": group(manager)}
+
+
+START_CHILD = 'new Deno.Command("sleep", { args: ["300"], stdin: "null" }).spawn(); 0'
+
+
+def shutdown(manager, client):
+    run(client, START_CHILD)
+    before = group(manager)
+    manager.shutdown_kernel()
+    return {"before": before, "after": group_after(manager)}
+
+
+def shutdown_while_busy(manager, client):
+    run(client, START_CHILD)
+    before = group(manager)
+    client.execute("while (true) {}")
+    time.sleep(0.5)
+    manager.shutdown_kernel()
+    return {"before": before, "after": group_after(manager)}
+
+
+def relay_killed(manager, client):
+    run(client, START_CHILD)
+    before = group(manager)
+    os.kill(manager.provisioner.pid, signal.SIGKILL)
+    return {"before": before, "after": group_after(manager)}
+
+
+def deno_ended(manager, client):
+    answer = run(client, "Deno.exit(7)")
+    while manager.is_alive():
+        time.sleep(0.1)
+    return answer | {"code": manager.provisioner.process.returncode, "after": group_after(manager)}
+
+
+def main():
+    ask = globals()[sys.argv[1]]
+    manager, client = start_new_kernel(kernel_name="deno", startup_timeout=60)
+    try:
+        json.dump(ask(manager, client), sys.stdout)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+if __name__ == "__main__":
+    main()

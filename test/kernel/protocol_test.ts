@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { stripVTControlCharacters } from "node:util";
+import { root } from "./notebook.ts";
+
+/** What a cell put out, as [kind, text, …], and the kernel's reply to it. */
+interface Run {
+  outputs: [kind: string, ...texts: string[]][];
+  reply: { status: string; execution_count?: number };
+}
+
+async function play<Answers>(scene: string): Promise<Answers & { log: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(`${root}.venv/bin/python`, {
+    args: [`${root}test/kernel/protocol.py`, scene],
+  }).output();
+  const log = new TextDecoder().decode(stderr);
+  assert.equal(code, 0, log);
+  const answers = new TextDecoder().decode(stdout).replaceAll(/\\u001b\[[0-9;]*m/g, "");
+  return { log, ...JSON.parse(stripVTControlCharacters(answers)) };
+}
+
+const result = (text: string) => [["execute_result", text]];
+
+Deno.test("native output, errors and rejections show under their cell", async () => {
+  const scene = await play<
+    & Record<"native" | "afterNative" | "syntax" | "thrown" | "rejection", Run>
+    & Record<"afterRejection" | "notAwaited" | "silent" | "counted", Run>
+  >("outputs");
+
+  const native = scene.native.outputs;
+  assert.ok(native.some((output) => output.join() === "stdout,fd 1\n"), "no fd 1");
+  assert.ok(native.some((output) => output.join() === "stderr,fd 2\n"), "no fd 2");
+  const printed = native.filter(([, text]) => !text!.startsWith("fd"));
+  assert.deepEqual(printed.map(([, text]) => text), ["a\n", "b\n", "c\n", "5"]);
+  assert.deepEqual(scene.afterNative.outputs, [["stdout", "d\n"]]);
+
+  const [syntax] = scene.syntax.outputs;
+  assert.deepEqual(syntax?.slice(0, 3), [
+    "error",
+    "SyntaxError",
+    "Expression expected (line 2, column 14)",
+  ]);
+  assert.match(syntax!.at(-2)!, /let broken = ;/);
+  assert.equal(scene.syntax.reply.status, "error");
+
+  const [before, thrown] = scene.thrown.outputs;
+  assert.deepEqual(before, ["stdout", "before\n"]);
+  assert.deepEqual(thrown?.slice(0, 3), ["error", "RangeError", "boom"]);
+
+  assert.match(scene.rejection.outputs[0]!.join(), /^stderr,Unhandled rejection: Error: lost/);
+  assert.deepEqual(scene.afterRejection.outputs, result("1"));
+  assert.deepEqual(scene.notAwaited.outputs, [["display_data", "D"], ...result("0")]);
+  assert.equal(scene.silent.reply.execution_count, 7);
+  assert.equal(scene.counted.reply.execution_count, 8);
+});
+
+Deno.test("requests, comms and input pass through, and a forged message does not", async () => {
+  const scene = await play<{
+    complete: { matches: string[] };
+    inspect: { status: string };
+    is_complete: { status: string };
+    history: { status: string };
+    comm_info: { comms: unknown };
+    kernel_info: { implementation: string; language_info: { name: string } };
+    kernel_info_on_control: { implementation: string };
+    comm_open: { comm_id: string };
+    comm_msg: { comm_id: string; data: unknown; bytes: number[] };
+    prompt: string;
+    input: Run;
+    forged: Run;
+  }>("requests");
+  assert.deepEqual(scene.complete.matches, ["completeMe"]);
+  assert.equal(scene.inspect.status, "ok");
+  assert.equal(scene.is_complete.status, "incomplete");
+  assert.equal(scene.history.status, "ok");
+  assert.deepEqual(scene.comm_info.comms, {});
+  assert.equal(scene.kernel_info.language_info.name, "typescript");
+  assert.equal(scene.kernel_info_on_control.implementation, "Deno kernel");
+  assert.equal(scene.comm_open.comm_id, "c1");
+  assert.deepEqual(scene.comm_msg, { comm_id: "c1", data: { n: 7 }, bytes: [1, 2, 3] });
+  assert.equal(scene.prompt, "name?");
+  assert.deepEqual(scene.input.outputs, result('"hello Ada"'));
+  assert.deepEqual(scene.forged.outputs, result('"undefined"'));
+});
+
+Deno.test("Stop ends what listens, aborts what is queued, and keeps the variables", async () => {
+  const scene = await play<
+    & Record<"idle" | "endless" | "deaf" | "asking" | "kept", Run>
+    & Record<"cooperative" | "afterError" | "notStopOnError", Run[]>
+  >("stop");
+  const statuses = (runs: Run[]) => runs.map((run) => run.reply.status);
+
+  assert.deepEqual(scene.idle.outputs, result("42"));
+  assert.deepEqual(statuses(scene.cooperative), ["ok", "aborted", "aborted"]);
+  assert.deepEqual(scene.cooperative.map((run) => run.outputs), [
+    [["stdout", "stopped\n"]],
+    [],
+    [],
+  ]);
+  assert.deepEqual(scene.endless.outputs.map(([kind]) => kind), ["stderr", "error"]);
+  assert.match(scene.endless.outputs[0]!.join(), /has not yielded.*Stop again.*Restart/);
+  assert.match(scene.deaf.outputs[0]!.join(), /listens for SIGINT.*Restart/);
+  assert.deepEqual(scene.deaf.outputs.slice(1), result("5"));
+  assert.deepEqual(scene.asking.outputs, [["stdout", "null\n"]]);
+  assert.deepEqual(statuses(scene.afterError), ["error", "aborted", "aborted"]);
+  assert.deepEqual(statuses(scene.notStopOnError), ["error", "ok"]);
+  assert.deepEqual(scene.kept.outputs, result("43"));
+});
+
+Deno.test("Restart starts one fresh kernel", async () => {
+  const scene = await play<{ before: string[]; after: string[]; typeofGone: Run }>("restart");
+  assert.deepEqual(scene.typeofGone.outputs, result('"undefined"'));
+  assert.equal(scene.after.length, scene.before.length);
+});
+
+for (const scene of ["shutdown", "shutdown_while_busy", "relay_killed"]) {
+  Deno.test(`no process is left after ${scene}`, async () => {
+    const { before, after } = await play<{ before: string[]; after: string[] }>(scene);
+    const programs = before.join("\n");
+    for (const program of ["relay.py", "deno jupyter", "sleep 300"]) {
+      assert.ok(programs.includes(program), `${program} should have run: ${programs}`);
+    }
+    assert.deepEqual(after, []);
+  });
+}
+
+Deno.test("the end of the Deno process is told in the cell and in the log", async () => {
+  const scene = await play<Run & { code: number; after: string[] }>("deno_ended");
+  assert.match(scene.outputs[0]!.join(), /^error,DenoEnded,The Deno process ended with code 7/);
+  assert.equal(scene.reply.status, "error");
+  assert.match(scene.log, /deno kernel: The Deno process ended with code 7/);
+  assert.equal(scene.code, 1);
+  assert.deepEqual(scene.after, []);
+});
