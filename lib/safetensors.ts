@@ -16,15 +16,15 @@ export interface SafetensorsFile {
   close(): void;
 }
 
-// Widest first: the reference writes tensors in this order, then by name.
+// The reference writes tensors in this order, then by name.
 const DTYPES = {
   I64: BigInt64Array,
   F64: Float64Array,
-  I32: Int32Array,
   F32: Float32Array,
-  I16: Int16Array,
+  I32: Int32Array,
   BF16: Uint16Array,
   F16: Uint16Array,
+  I16: Int16Array,
   I8: Int8Array,
   U8: Uint8Array,
   BOOL: Uint8Array,
@@ -146,7 +146,9 @@ export function toFloat32(name: string, { dtype, data }: StoredTensor): Float32A
     case "F64":
       return Float32Array.from(data as Float64Array);
     case "F16":
-      return Float32Array.from(new Float16Array(data.buffer as ArrayBuffer));
+      return Float32Array.from(
+        new Float16Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength / 2),
+      );
     case "BF16":
       // bfloat16 is the upper half of a float32.
       return new Float32Array(Uint32Array.from(data as Uint16Array, (bits) => bits << 16).buffer);

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import pl from "nodejs-polars";
-import { isFile } from "../hub/blob.ts";
+import { leftBy } from "../left_by.ts";
 import type { Dataset } from "./dataset.ts";
 
 const PARTS = ["train", "evaluation", "test"] as const;
@@ -23,8 +23,7 @@ export async function saveDataset(dataset: Dataset, folder: string): Promise<voi
  */
 export async function openDataset(folder: string, notebook = "01-load"): Promise<Dataset> {
   for (const file of [...PARTS.map((part) => `${part}.parquet`), "labels.json"]) {
-    if (await isFile(join(folder, file))) continue;
-    throw new Error(`Cannot open ${folder} as ${file} is missing: run notebook ${notebook} first`);
+    await leftBy(notebook, join(folder, file));
   }
   const part = (name: string) => pl.readParquet(join(folder, `${name}.parquet`));
   return {

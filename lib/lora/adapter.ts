@@ -34,6 +34,7 @@ export interface LoraLayer {
  *
  * @param options Fields of {@link LoraConfig} that differ from their defaults, and `seed`. @default {42}
  * @throws {RangeError} When a target matches no linear layer of the model.
+ * @throws {Error} When the model has an adapter that is not merged.
  * @see Hu et al., LoRA, 2021, §4.1; peft's LoraModel
  *
  * @example
@@ -46,6 +47,9 @@ export function addLora(
   model: Classifier,
   options: Partial<LoraConfig> & { seed?: number } = {},
 ): Adapter {
+  if ([...model.parameters.keys()].some((name) => name.includes(".lora_"))) {
+    throw new Error("Cannot add an adapter as the model has one: merge it, or load the model anew");
+  }
   const { seed = 42, ...fields } = options;
   const lora = loraConfig(fields);
   const isSaved = (name: string) => lora.modulesToSave.some((module) => isUnder(name, module));

@@ -130,6 +130,7 @@ const SUPPORTED: Record<string, string[]> = {
   peft_type: ['"LORA"'],
   task_type: ['"SEQ_CLS"', "null"],
   bias: ['"none"'],
+  init_lora_weights: ["true", "false", '"gaussian"'], // others change the base's weights as well
   alpha_pattern: ["{}", "null"],
   rank_pattern: ["{}", "null"],
   exclude_modules: ["null", "[]"],
@@ -142,4 +143,10 @@ const SUPPORTED: Record<string, string[]> = {
   use_dora: ["false"],
   use_rslora: ["false"],
   use_qalora: ["false"],
+  use_bdlora: ["null"],
+  alora_invocation_tokens: ["null"],
+  arrow_config: ["null"],
+  kasa_config: ["null"],
+  velora_config: ["null"],
+  monteclora_config: ["null"],
 };

@@ -45,11 +45,17 @@ export async function loadAdapter(model: Classifier, folder: string): Promise<Ad
       tensor,
     ]),
   );
+  const trainable = new Map([...model.parameters.values()].map((x) => [x, x.trainable]));
   const adapter = addLora(model, config);
   try {
     assign(trained(adapter), stored, path);
   } catch (error) {
+    const variables = [...adapter.parameters.values()];
     detach(adapter);
+    for (const variable of variables) {
+      if (trainable.has(variable)) variable.trainable = trainable.get(variable)!;
+      else variable.dispose();
+    }
     throw error;
   }
   return adapter;
@@ -68,14 +74,18 @@ function assign(
         `missing are [${missing.join(", ")}], unexpected are [${unexpected.join(", ")}]`,
     );
   }
-  for (const [name, variable] of expected) {
+  // All are checked before the first is assigned, so that a bad file changes nothing.
+  const values = [...expected].map(([name, variable]) => {
     const tensor = stored.get(name)!;
     if (tensor.shape.join() !== variable.shape.join()) {
       throw new TypeError(
         `Cannot load ${path} as '${name}' must be [${variable.shape}]: current value is [${tensor.shape}]`,
       );
     }
-    tf.tidy(() => variable.assign(tf.tensor(toFloat32(name, tensor), tensor.shape)));
+    return { variable, data: toFloat32(name, tensor) };
+  });
+  for (const { variable, data } of values) {
+    tf.tidy(() => variable.assign(tf.tensor(data, variable.shape)));
   }
 }
 

@@ -2,6 +2,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { openSafetensors, toFloat32 } from "../safetensors.ts";
 import type { Family } from "./families.ts";
 
+const REMEDY = "Do config.json and 'labels' belong to these weights?";
+
 /**
  * Reads a checkpoint's weights into variables, under the names that a classifier's checkpoint has.
  *
@@ -24,7 +26,7 @@ export async function readWeights(
     if (missing.length) {
       throw new TypeError(
         `Cannot load ${folder} as it must have all of the encoder's weights: missing are ` +
-          `${missing.join(", ")}. Is config.json of the same model?`,
+          `${missing.join(", ")}. ${REMEDY}`,
       );
     }
     return weights;
@@ -49,13 +51,14 @@ async function readFile(
       if (!expected) {
         throw new TypeError(
           `Cannot load ${path} as '${stored}' must not be there: the model that config.json describes has ` +
-            "no such weight",
+            `no such weight. ${REMEDY}`,
         );
       }
       const tensor = await file.read(stored);
       if (tensor.shape.join() !== expected.join()) {
         throw new TypeError(
-          `Cannot load ${path} as '${stored}' must be [${expected}]: current value is [${tensor.shape}]`,
+          `Cannot load ${path} as '${stored}' must be [${expected}]: current value is [${tensor.shape}]. ` +
+            REMEDY,
         );
       }
       const initial = tf.tensor(toFloat32(stored, tensor), expected);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { incompleteCells, jupyter, manyCells, type Notebook, notebookOf } from "./notebook.ts";
 
-function nbconvert(file: string) {
+function nbconvert(file: string, stderr: "piped" | "null" = "piped") {
   return new Deno.Command(jupyter, {
     args: ["nbconvert", "--to", "notebook", "--execute", "--inplace", file],
-    stderr: "piped",
+    stderr,
   }).spawn();
 }
 
@@ -25,7 +25,7 @@ Deno.test("the kernel ends soon after nbconvert is killed", async () => {
   const file = `${folder}/endless.ipynb`;
   const endless = `Deno.writeTextFileSync("pid", String(Deno.pid)); await new Promise(() => {});`;
   await Deno.writeTextFile(file, notebookOf([endless]));
-  const process = nbconvert(file);
+  const process = nbconvert(file, "null");
   const until = async (condition: () => boolean) => {
     for (let tries = 0; tries < 300 && !condition(); tries++) {
       await new Promise((done) => setTimeout(done, 100));
@@ -42,7 +42,12 @@ Deno.test("the kernel ends soon after nbconvert is killed", async () => {
   const runs = () => new Deno.Command("kill", { args: ["-0", `${pid()}`] }).outputSync().success;
   await until(() => pid() > 0 && runs());
   process.kill("SIGKILL");
-  await process.output();
-  await until(() => !runs());
+  await process.status;
+  try {
+    await until(() => !runs());
+  } catch (error) {
+    Deno.kill(pid());
+    throw error;
+  }
   await Deno.remove(folder, { recursive: true });
 });

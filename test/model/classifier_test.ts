@@ -1,6 +1,29 @@
-import { assertClose } from "../close.ts";
+import assert from "node:assert/strict";
+import * as tf from "@tensorflow/tfjs-core";
+import { assertClose, maxDifference } from "../close.ts";
+import { alteredCopy } from "../fixtures/altered.ts";
 import { KINDS, readReference } from "../fixtures/reference.ts";
-import { loadClassifier } from "lightweight-finetuning";
+import { examples } from "../fixtures/training.ts";
+import {
+  type Classifier,
+  collate,
+  createRandom,
+  loadClassifier,
+  maxTokens,
+  type StoredTensor,
+} from "lightweight-finetuning";
+
+const NEW = {
+  bert: ["classifier.weight", "classifier.bias"],
+  roberta: [
+    "classifier.dense.weight",
+    "classifier.dense.bias",
+    "classifier.out_proj.weight",
+    "classifier.out_proj.bias",
+  ],
+};
+const LABELS = ["a", "b", "c", "d"];
+const MAX_TOKENS = { bert: 40, roberta: 40 };
 
 for (const kind of KINDS) {
   Deno.test(`loadClassifier() gives Transformers' logits for ${kind}`, async () => {
@@ -8,10 +31,187 @@ for (const kind of KINDS) {
     const model = await loadClassifier(reference.folder);
     const logits = model.forward(reference.batch());
     assertClose(logits.dataSync(), reference.numbers("logits"), 1e-5);
+    assert.deepEqual(model.newParameters, []);
     for (const form of ["f16", "bf16", "sharded"]) {
       const other = await loadClassifier(`${reference.folder}/${form}`);
       const name = form === "sharded" ? "logits" : `${form}.logits`;
       assertClose(other.forward(reference.batch()).dataSync(), reference.numbers(name), 1e-5, form);
     }
   });
+
+  Deno.test(`loadClassifier() puts a new head on a bare encoder of ${kind}`, async () => {
+    const reference = await readReference(kind);
+    const full = await loadClassifier(reference.folder);
+    const model = await loadClassifier(`${reference.folder}/encoder`, { labels: LABELS });
+    assert.deepEqual(model.newParameters, NEW[kind]);
+    assert.deepEqual(new Set(model.parameters.keys()), new Set(full.parameters.keys()));
+    for (const name of model.newParameters) {
+      model.parameters.get(name)!.assign(full.parameters.get(name)!);
+    }
+    const logits = model.forward(reference.batch()).dataSync();
+    assertClose(logits, reference.numbers("logits"), 1e-5);
+  });
+
+  Deno.test(`loadClassifier() reads ${kind}'s old names of normalisations`, async () => {
+    const reference = await readReference(kind);
+    await using old = await alteredCopy(reference.folder, {
+      tensors(tensors) {
+        for (const [name, tensor] of [...tensors]) {
+          tensors.delete(name);
+          const oldName = name.replace("LayerNorm.weight", "LayerNorm.gamma");
+          tensors.set(oldName.replace("LayerNorm.bias", "LayerNorm.beta"), tensor);
+        }
+      },
+    });
+    const logits = (await loadClassifier(old.path)).forward(reference.batch()).dataSync();
+    assertClose(logits, reference.numbers("logits"), 1e-5);
+  });
+
+  Deno.test(`forward() gives a row of ${kind} the same logits alone and padded`, async () => {
+    const reference = await readReference(kind);
+    const model = await loadClassifier(reference.folder);
+    const rows = examples(reference, 1);
+    const all = collate(rows, rows.inputIds.map((_, row) => row), model.config.padTokenId);
+    const logits = model.forward(all).dataSync<"float32">();
+    rows.inputIds.forEach((ids, row) => {
+      const alone = model.forward(collate(rows, [row], model.config.padTokenId)).dataSync();
+      assertClose(alone, logits.subarray(row * 4, row * 4 + 4), 1e-5, `${ids.length} tokens`);
+    });
+  });
+
+  Deno.test(`forward() refuses more tokens than ${kind} has positions for`, async () => {
+    const model = await loadClassifier((await readReference(kind)).folder);
+    const limit = MAX_TOKENS[kind];
+    assert.equal(maxTokens(model.config), limit);
+    const batch = (length: number) =>
+      collate({ inputIds: [new Int32Array(length).fill(5)], labels: [0] }, [0], 1);
+    assert.ok(model.forward(batch(limit)).dataSync().every(Number.isFinite));
+    assert.throws(() => model.forward(batch(limit + 1)), {
+      name: "RangeError",
+      message: `Cannot classify as 'length' must be at most ${limit} tokens: current value is ` +
+        `${limit + 1}. Truncate the texts when tokenizing`,
+    });
+  });
+
+  Deno.test(`forward() drops numbers of ${kind} only when given random ones`, async () => {
+    const reference = await readReference(kind);
+    const model = await loadClassifier(reference.folder);
+    const logits = (seed: number, draws?: number) =>
+      model.forward(reference.batch(), createRandom(seed, draws)).dataSync();
+    assert.deepEqual(logits(1), logits(1));
+    for (const other of [logits(2), logits(1, 1), reference.numbers("logits")]) {
+      assert.ok(maxDifference(logits(1), other) > 0.01);
+    }
+    const still = await loadClassifier(reference.folder, { dropout: 0 });
+    const withRandom = still.forward(reference.batch(), createRandom(1)).dataSync();
+    assert.deepEqual(withRandom, still.forward(reference.batch()).dataSync());
+  });
 }
+
+Deno.test("loadClassifier() draws a head from the seed", async () => {
+  const { folder } = await readReference("roberta");
+  const load = (seed?: number) =>
+    loadClassifier(`${folder}/encoder`, { labels: LABELS, ...seed && { seed } });
+  const head = ({ parameters }: Classifier, name: string) =>
+    parameters.get(name)!.dataSync<"float32">();
+  const [model, same, other] = await Promise.all([load(), load(42), load(43)]);
+  for (const name of NEW.roberta.filter((name) => name.endsWith("weight"))) {
+    assert.deepEqual(head(model, name), head(same, name));
+    assert.ok(maxDifference(head(model, name), head(other, name)) > 0.1, name);
+  }
+  assert.ok(head(model, "classifier.dense.bias").every((x) => x === 0));
+  const weights = head(model, "classifier.dense.weight"); // 1,024 numbers: 3 % off is two errors
+  const deviation = Math.sqrt(weights.reduce((sum, x) => sum + x * x, 0) / weights.length);
+  assert.ok(Math.abs(deviation / model.config.initializerRange - 1) < 0.1, `${deviation}`);
+});
+
+const BIAS = "bert.encoder.layer.1.output.dense.bias";
+const WEIGHT = "bert.encoder.layer.0.intermediate.dense.weight";
+const belong = "Do config.json and 'labels' belong to these weights\\?";
+const FAULTS: {
+  what: string;
+  error: RegExp;
+  json?: Record<string, unknown>;
+  tensors?: (tensors: Map<string, StoredTensor>) => void;
+  labels?: string[];
+}[] = [
+  {
+    what: "a missing weight",
+    tensors: (tensors) => tensors.delete(BIAS),
+    error: new RegExp(`missing are ${BIAS}. ${belong}`),
+  },
+  {
+    what: "an unexpected weight",
+    tensors: (tensors) => tensors.set("bert.extra", tensors.get(BIAS)!),
+    error: new RegExp(`'bert.extra' must not be there: .* no such weight. ${belong}`),
+  },
+  {
+    what: "a weight of another shape",
+    tensors: (tensors) => tensors.get(WEIGHT)!.shape.reverse(),
+    error: new RegExp(`'${WEIGHT}' must be \\[64,32\\]: current value is \\[32,64\\]. ${belong}`),
+  },
+  {
+    what: "weights of whole numbers",
+    tensors: (tensors) =>
+      tensors.set(BIAS, { dtype: "I32", shape: [32], data: new Int32Array(32) }),
+    error: new RegExp(`'${BIAS}' as weights as 'dtype' must be F32, F64, F16 or BF16`),
+  },
+  {
+    what: "more labels than the head has",
+    labels: ["a", "b", "c", "d", "e"],
+    error: new RegExp(`'classifier.\\w+' must be \\[5.*\\]: current value is \\[4.*\\]. ${belong}`),
+  },
+  {
+    what: "no labels",
+    json: { id2label: undefined },
+    error: /'labels' must be given where config.json has no id2label/,
+  },
+  {
+    what: "another architecture",
+    json: { model_type: "gpt2" },
+    error: /'model_type' must be bert or roberta: current value is "gpt2"/,
+  },
+  {
+    what: "another activation",
+    json: { hidden_act: "gelu_new" },
+    error: /'hidden_act' must be gelu: current value is "gelu_new"/,
+  },
+  {
+    what: "other positions",
+    json: { position_embedding_type: "relative_key" },
+    error: /'position_embedding_type' must be absolute: current value is "relative_key"/,
+  },
+  {
+    what: "a decoder",
+    json: { is_decoder: true },
+    error: /'is_decoder' must be false: current value is true/,
+  },
+  {
+    what: "a size that is no number",
+    json: { hidden_size: "32" },
+    error: /'hidden_size' must be a number: current value is "32"/,
+  },
+];
+
+for (const { what, error, labels, ...change } of FAULTS) {
+  Deno.test(`loadClassifier() refuses ${what} and leaves no tensor`, async () => {
+    await using copy = await alteredCopy((await readReference("bert")).folder, change);
+    (await loadClassifier((await readReference("bert")).folder)).dispose();
+    const before = tf.memory().numTensors;
+    await assert.rejects(loadClassifier(copy.path, labels ? { labels } : {}), {
+      name: "TypeError",
+      message: error,
+    });
+    assert.equal(tf.memory().numTensors, before);
+  });
+}
+
+Deno.test("dispose() frees all of a model", async () => {
+  const { folder } = await readReference("bert");
+  (await loadClassifier(folder)).dispose();
+  const before = tf.memory().numTensors;
+  const model = await loadClassifier(`${folder}/encoder`, { labels: LABELS });
+  assert.equal(tf.memory().numTensors, before + model.parameters.size);
+  model.dispose();
+  assert.equal(tf.memory().numTensors, before);
+});

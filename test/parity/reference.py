@@ -3,9 +3,9 @@
 python reference.py base FOLDER
     a classifier of RoBERTa-base's size with random weights, and one step of it
     writes model/, adapter/, expected.safetensors
-python reference.py logits FOLDER
-    reads model/, adapter/ (if it is there) and batch.safetensors
-    writes logits.safetensors
+python reference.py logits FOLDER...
+    reads model/, adapter/ (if it is there) and batch.safetensors of each
+    writes logits.safetensors beside them
 python reference.py curve FOLDER ENCODER CSV
     50 steps, full and LoRA, of an encoder's folder with a new head on a CSV file's texts and labels
     writes model/, adapter/ (both before the first step), expected.safetensors
@@ -13,9 +13,9 @@ python reference.py curve FOLDER ENCODER CSV
 model/ is Transformers', adapter/ peft's. batch.safetensors has input_ids and attention_mask.
 
 expected.safetensors of base: input_ids, attention_mask, labels (int32); logits, loss,
-full.grad.<parameter>; lora.logits, lora.loss, lora.grad.<key of adapter_model.safetensors>,
-lora.merged.logits. Of curve: batch.<i>.{input_ids,attention_mask,labels} and
-{full,lora}.{losses,gradNorms,learningRates}, one number a step.
+full.grad.<parameter>; lora.logits, lora.loss, lora.grad.<key of adapter_model.safetensors>.
+Of curve: batch.<i>.{input_ids,attention_mask,labels} and {full,lora}.{losses,gradNorms,
+learningRates}, one number a step.
 """
 
 import csv
@@ -63,8 +63,9 @@ def load(folder, labels=None):
         **options,
     )
     missing = {name for name in info["missing_keys"] if labels is None or "classifier" not in name}
-    if missing or info["mismatched_keys"]:
-        raise ValueError(f"Cannot load {folder}: {missing} {info['mismatched_keys']}")
+    wrong = [missing, info["unexpected_keys"], info["mismatched_keys"]]
+    if any(wrong):
+        raise ValueError(f"Cannot load {folder}: missing, unexpected, mismatched are {wrong}")
     return model.eval()
 
 
@@ -174,18 +175,18 @@ def write_base(folder):
     lora = add_lora(model, 8, 16, zero=False)
     lora.save_pretrained(folder / "adapter")
     expected |= one_step(lora, inputs, "lora.")
-    expected["lora.merged.logits"] = logits(lora.merge_and_unload(), inputs)
     for name in ["logits", "loss"]:
         expected[name] = expected.pop("full." + name)
     save_file(expected, folder / "expected.safetensors")
 
 
-def write_logits(folder):
-    model = load(folder / "model")
-    if (folder / "adapter").exists():
-        model = load_adapter(model, folder / "adapter")
-    inputs = load_file(folder / "batch.safetensors")
-    save_file({"logits": logits(model, inputs)}, folder / "logits.safetensors")
+def write_logits(*folders):
+    for folder in folders:
+        model = load(folder / "model")
+        if (folder / "adapter").exists():
+            model = load_adapter(model, folder / "adapter")
+        inputs = load_file(folder / "batch.safetensors")
+        save_file({"logits": logits(model, inputs)}, folder / "logits.safetensors")
 
 
 def write_curve(folder, encoder, table, steps=50, size=16, longest=128):

@@ -1,0 +1,32 @@
+# Every target sets up first what it needs; `make` alone lists them.
+PYTHON ?= python3
+DENO := .venv/bin/deno
+export PROFILE ?= sample
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## install what is missing into .venv and node_modules
+	@$(PYTHON) bootstrap.py
+
+run: setup ## run the five notebooks and write runs/$PROFILE/report (PROFILE=sample, quick or seed)
+	@$(DENO) task run
+
+lab: setup ## open JupyterLab on the notebooks
+	@$(DENO) task lab
+
+test: setup ## check the code and run all tests, the notebooks included
+	@$(DENO) task test
+
+render: setup ## run the notebooks of $PROFILE and keep their outputs in notebooks/
+	@$(DENO) task render
+
+parity: setup ## compare with Transformers, peft and PyTorch, live
+	@test -x .venv-parity/bin/python || $(PYTHON) -m venv .venv-parity
+	@.venv-parity/bin/pip install -q -r test/parity/requirements.txt
+	@$(DENO) task parity
+
+clean: ## remove what runs have written
+	rm -rf runs
+
+.PHONY: help setup run lab test render parity clean

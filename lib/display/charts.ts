@@ -1,0 +1,182 @@
+import type { HistoryRecord } from "../train/events.ts";
+import type { Chart } from "./chart.ts";
+
+// Okabe and Ito's colours, which people with any kind of colour blindness tell apart.
+const colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"];
+const ink = "#333333";
+const gridline = { gridcolor: "#E5E5E5", linecolor: "#999999", zeroline: false, automargin: true };
+const axisTitle = (text: string) => ({ text, standoff: 12 });
+
+/** What all charts share: a white card, so that dark pages show it as light ones do. */
+function layout(title: string, rest: Record<string, unknown>): Chart["layout"] {
+  return {
+    title: { text: title, x: 0, xanchor: "left", pad: { l: 12 }, font: { size: 16 } },
+    font: { family: "Open Sans, Helvetica, Arial, sans-serif", size: 13, color: ink },
+    paper_bgcolor: "white",
+    plot_bgcolor: "white",
+    margin: { l: 60, r: 30, t: 60, b: 55 },
+    height: 400,
+    ...rest,
+  };
+}
+
+/**
+ * Charts the losses of one or more runs against the step: training a line, validation dashed with
+ * a dot for each evaluation.
+ *
+ * @example
+ * ```ts ignore
+ * await showChart(lossChart({ full: fullHistory, lora: loraHistory }));
+ * ```
+ */
+export function lossChart(runs: Record<string, HistoryRecord[]>): Chart {
+  const kinds = [
+    { key: "loss", name: "training", mode: "lines", dash: "solid" },
+    { key: "evalLoss", name: "validation", mode: "lines+markers", dash: "dot" },
+  ] as const;
+  const lines = Object.entries(runs).flatMap(([run, history], i) =>
+    kinds.flatMap(({ key, name, mode, dash }) => {
+      const points = history.filter((record) => record[key] !== undefined);
+      if (points.length === 0) return [];
+      return [{
+        x: points.map(({ step }) => step),
+        y: points.map((record) => record[key]!),
+        name: `${run}, ${name}`,
+        mode,
+        line: { color: colours[i % colours.length], dash, width: 2 },
+        marker: { size: 7 },
+      }];
+    })
+  );
+  const ends = lines.map(({ name, y }) => `${name} ${y[0]!.toFixed(4)} to ${y.at(-1)!.toFixed(4)}`);
+  return {
+    data: lines.map((line) => ({ type: "scatter", ...line })),
+    layout: layout("Training and validation loss", {
+      xaxis: { ...gridline, title: axisTitle("Step"), rangemode: "tozero" },
+      yaxis: { ...gridline, title: axisTitle("Loss"), rangemode: "tozero" },
+      legend: { x: 1, xanchor: "right", y: 1, bgcolor: "rgba(255, 255, 255, 0.8)" },
+      showlegend: true,
+    }),
+    alt: `Loss by step: ${ends.join("; ")}`,
+  };
+}
+
+/** An accuracy with its 95 % interval. */
+export interface AccuracyBar {
+  name: string;
+  /** Between 0 and 1, as the interval's ends are. */
+  accuracy: number;
+  low: number;
+  high: number;
+}
+
+/**
+ * Charts accuracies side by side with their 95 % intervals.
+ *
+ * @example
+ * ```ts ignore
+ * await showChart(
+ *   accuracyChart({ name: "LoRA", accuracy: 0.9155, low: 0.9062, high: 0.924 }),
+ * );
+ * ```
+ */
+export function accuracyChart(...bars: AccuracyBar[]): Chart {
+  for (const { name, accuracy, low, high } of bars) {
+    if (!(low <= accuracy && accuracy <= high)) {
+      throw new RangeError(
+        `Cannot chart '${name}' as 'accuracy' must be between its 'low' and 'high': ` +
+          `current value is ${accuracy}, not between ${low} and ${high}`,
+      );
+    }
+  }
+  const labels = bars.map(({ accuracy }) => accuracy.toFixed(4));
+  const names = bars.map(({ name }) => name);
+  return {
+    data: [{
+      type: "bar",
+      orientation: "h",
+      x: bars.map(({ accuracy }) => accuracy),
+      y: names,
+      marker: { color: colours[0] },
+      error_x: {
+        type: "data",
+        array: bars.map(({ accuracy, high }) => high - accuracy),
+        arrayminus: bars.map(({ accuracy, low }) => accuracy - low),
+        color: ink,
+        thickness: 1.5,
+        width: 5,
+      },
+      hoverinfo: "x+y",
+    }, {
+      type: "scatter",
+      mode: "text",
+      x: bars.map(({ high }) => high),
+      y: names,
+      text: labels.map((label) => `\u00a0${label}`),
+      textposition: "middle right",
+      cliponaxis: false,
+      hoverinfo: "skip",
+    }],
+    layout: layout("Test accuracy with 95 % intervals", {
+      xaxis: { ...gridline, range: [0, 1.05], dtick: 0.2 },
+      yaxis: { ...gridline, showgrid: false, autorange: "reversed" },
+      bargap: 0.45,
+      margin: { l: 60, r: 60, t: 60, b: 40 },
+      height: 110 + 50 * bars.length,
+      showlegend: false,
+    }),
+    alt: `Accuracy: ${
+      bars.map(({ name, low, high }, i) =>
+        `${name} ${labels[i]} (${low.toFixed(4)} to ${high.toFixed(4)})`
+      ).join("; ")
+    }`,
+  };
+}
+
+/**
+ * Charts a confusion matrix: each cell its count, shaded by its share of the true label's rows.
+ *
+ * @param matrix Counts by true label (rows) and predicted label (columns)
+ *
+ * @example
+ * ```ts ignore
+ * await showChart(confusionChart([[90, 10], [5, 95]], ["World", "Sports"], "LoRA"));
+ * ```
+ */
+export function confusionChart(matrix: number[][], labels: string[], title: string): Chart {
+  if (matrix.length !== labels.length) {
+    throw new RangeError(
+      `Cannot chart the matrix as 'labels' must be as many as its rows, ${matrix.length}: ` +
+        `current value is ${labels}`,
+    );
+  }
+  const totals = matrix.map((row) => row.reduce((sum, count) => sum + count, 0));
+  const axis = { ...gridline, showgrid: false, ticks: "", type: "category" };
+  return {
+    data: [{
+      type: "heatmap",
+      x: labels,
+      y: labels,
+      z: matrix.map((row, i) => row.map((count) => count / (totals[i] || 1))),
+      text: matrix.map((row) => row.map(String)),
+      texttemplate: "%{text}",
+      hovertemplate:
+        "true %{y}, predicted %{x}<br>%{text} rows, %{z:.1%} of the label<extra></extra>",
+      colorscale: [[0, "#F2F6FA"], [1, colours[0]]],
+      zmin: 0,
+      zmax: 1,
+      showscale: false,
+      xgap: 2,
+      ygap: 2,
+    }],
+    layout: layout(title, {
+      xaxis: { ...axis, title: axisTitle("Predicted") },
+      yaxis: { ...axis, title: axisTitle("True"), autorange: "reversed" },
+      width: 480,
+      height: 420,
+    }),
+    alt: `${title}, rows by true label, predicted as ${labels.join(", ")}: ${
+      labels.map((label, i) => `${label} ${matrix[i]?.join(" ")}`).join("; ")
+    }`,
+  };
+}

@@ -1,0 +1,57 @@
+/** Rows of cells under a header, drawn as HTML or as text. */
+export interface Grid {
+  title?: string;
+  columns: string[];
+  cells: string[][];
+  /** Columns set flush right, by index: the numbers. */
+  right: Set<number>;
+}
+
+/** Makes text safe inside HTML, in attributes too. */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+/**
+ * Draws a grid as an HTML table.
+ *
+ * @example
+ * ```ts ignore
+ * gridHtml({ columns: ["Step"], cells: [["125"]], right: new Set([0]) });
+ * ```
+ */
+export function gridHtml({ title, columns, cells, right }: Grid): string {
+  const row = (tag: string, texts: string[]) =>
+    `<tr>${
+      texts.map((text, i) => {
+        const side = right.has(i) ? "right" : "left";
+        // GitHub keeps `align` and drops `style`; JupyterLab's own rule for cells beats `align`.
+        return `<${tag} align="${side}" style="text-align: ${side}">${escapeHtml(text)}</${tag}>`;
+      }).join("")
+    }</tr>`;
+  return [
+    "<table>",
+    ...(title ? [`<caption style="text-align: left">${escapeHtml(title)}</caption>`] : []),
+    `<thead>${row("th", columns)}</thead>`,
+    `<tbody>${cells.map((texts) => row("td", texts)).join("\n")}</tbody>`,
+    "</table>",
+  ].join("\n");
+}
+
+/**
+ * Draws a grid as lines of text, its columns two spaces apart.
+ *
+ * @example
+ * ```ts ignore
+ * gridText({ columns: ["Step"], cells: [["125"]], right: new Set([0]) }); // "Step\n 125"
+ * ```
+ */
+export function gridText({ title, columns, cells, right }: Grid): string {
+  const rows = [columns, ...cells];
+  const widths = columns.map((_, i) => Math.max(...rows.map((row) => (row[i] ?? "").length)));
+  const lines = rows.map((row) =>
+    row.map((text, i) => right.has(i) ? text.padStart(widths[i]!) : text.padEnd(widths[i]!))
+      .join("  ").trimEnd()
+  );
+  return [...(title ? [title] : []), ...lines].join("\n");
+}

@@ -1,0 +1,63 @@
+/** One output in several media types, the best of which each front end shows. */
+export type MimeBundle = Record<string, unknown>;
+
+/** Shows a bundle. */
+export type Output = (bundle: MimeBundle) => Promise<void>;
+
+interface Jupyter {
+  broadcast(type: string, content: Record<string, unknown>): Promise<void>;
+}
+
+/** Deno's link to Jupyter, or undefined in a plain Deno process, where reading it throws. */
+function jupyter(): Jupyter | undefined {
+  try {
+    return (Deno as unknown as { jupyter: Jupyter }).jupyter;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Opens one output of the running notebook cell: the first bundle creates it and every later one
+ * takes its place. Returns undefined outside Jupyter.
+ *
+ * @example
+ * ```ts ignore
+ * const output = openOutput();
+ * await output?.({ "text/plain": "1 of 2" });
+ * await output?.({ "text/plain": "2 of 2" });
+ * ```
+ */
+export function openOutput(): Output | undefined {
+  const link = jupyter();
+  if (!link) return undefined;
+  const transient = { display_id: crypto.randomUUID() };
+  let type = "display_data";
+  return (data) => {
+    const sent = link.broadcast(type, { data, metadata: {}, transient });
+    type = "update_display_data";
+    return sent;
+  };
+}
+
+/** Shows a bundle in the running notebook cell; outside Jupyter, prints its plain text. */
+export async function show(bundle: MimeBundle): Promise<void> {
+  const output = openOutput();
+  if (output) await output(bundle);
+  else console.log(bundle["text/plain"]);
+}
+
+/** Draws what `bundle` returns, or nothing if the last drawing is too recent and `now` is not set. */
+export type Redraw = (bundle: () => MimeBundle, now?: boolean) => Promise<void>;
+
+/** Opens an output to be redrawn often: five times a second at most, as Trainer's own table is. */
+export function openLiveOutput(): Redraw | undefined {
+  const output = openOutput();
+  if (!output) return undefined;
+  let next = -Infinity;
+  return async (bundle, now = false) => {
+    if (!now && performance.now() < next) return;
+    next = performance.now() + 200;
+    await output(bundle());
+  };
+}

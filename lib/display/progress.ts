@@ -1,0 +1,46 @@
+import type { DownloadProgress } from "../hub/settings.ts";
+import { escapeHtml } from "./grid.ts";
+import { openLiveOutput } from "./output.ts";
+
+/** Draws a bar of HTML with a label at its right. */
+export function progressBar(value: number, max: number, label: string): string {
+  const bar = `<progress value="${value}" max="${max || 1}" style="max-width: 100%; width: 300px">`;
+  const text = `<span style="display: inline-block">${escapeHtml(label)}</span>`;
+  return `<div>${bar}</progress> ${text}</div>`;
+}
+
+/**
+ * Listens to a download and shows a bar, with the rate and the file under way; outside Jupyter,
+ * prints a line when all is there.
+ *
+ * @example
+ * ```ts ignore
+ * const folder = await downloadModel("FacebookAI/roberta-base", { onProgress: showProgress() });
+ * ```
+ */
+export function showProgress(): (progress: DownloadProgress) => Promise<void> {
+  const redraw = openLiveOutput();
+  return async (progress) => {
+    const { file, files, totalFiles, bytes, totalBytes, bytesPerSecond } = progress;
+    const complete = files === totalFiles;
+    const parts = [
+      complete ? megabytes(bytes) : `${megabytes(bytes)} of ${megabytes(totalBytes)}`,
+      complete ? `${files} files` : `${files} of ${totalFiles} files`,
+      `${megabytes(bytesPerSecond)}/s`,
+      ...(complete ? [] : [file]),
+    ];
+    const label = parts.join(", ");
+    if (redraw) {
+      await redraw(() => ({
+        "text/html": progressBar(bytes, totalBytes, label),
+        "text/plain": label,
+      }), complete);
+    } else if (complete) {
+      console.log(label);
+    }
+  };
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}

@@ -1,0 +1,92 @@
+import type { DataFrame } from "nodejs-polars";
+import { type Grid, gridHtml, gridText } from "./grid.ts";
+import { show } from "./output.ts";
+
+/** How {@linkcode showTable} draws. */
+export interface TableOptions {
+  /** A line above the table. */
+  title?: string;
+  /**
+   * Decimals of numbers that are not whole.
+   *
+   * @default 4
+   */
+  decimals?: number;
+  /**
+   * Characters of a cell, after which "…" takes the place of the rest.
+   *
+   * @default 80
+   */
+  maxCell?: number;
+  /**
+   * Rows shown; the title tells how many there are.
+   *
+   * @default 50
+   */
+  maxRows?: number;
+}
+
+/**
+ * Shows rows as a table: HTML in a notebook, aligned text elsewhere.
+ *
+ * @example
+ * ```ts ignore
+ * await showTable([{ method: "LoRA", accuracy: 0.9155 }], { title: "Accuracy on the test rows" });
+ * ```
+ */
+export async function showTable(
+  frame: DataFrame | Record<string, unknown>[],
+  options: TableOptions = {},
+): Promise<void> {
+  const grid = tableGrid(frame, options);
+  await show({ "text/html": gridHtml(grid), "text/plain": gridText(grid) });
+}
+
+function tableGrid(
+  frame: DataFrame | Record<string, unknown>[],
+  { title, decimals = 4, maxCell = 80, maxRows = 50 }: TableOptions,
+): Grid {
+  const isFrame = !Array.isArray(frame);
+  if (isFrame && typeof frame?.toRecords !== "function") {
+    throw new TypeError(
+      `Cannot show a table as 'frame' must be a DataFrame or an array: current value is ${frame}`,
+    );
+  }
+  const total = isFrame ? frame.height : frame.length;
+  const rows: Record<string, unknown>[] = isFrame
+    ? frame.head(maxRows).toRecords()
+    : frame.slice(0, maxRows);
+  const columns = isFrame ? frame.columns : [...new Set(rows.flatMap(Object.keys))];
+
+  const values = columns.map((column) => rows.map((row) => row[column]));
+  const isNumber = (value: unknown) => typeof value === "number" || typeof value === "bigint";
+  const isPart = (value: unknown) => typeof value === "number" && !Number.isInteger(value);
+  const isMissing = (value: unknown) => value === null || value === undefined;
+
+  const text = (value: unknown, column: number): string => {
+    if (isMissing(value)) return "";
+    if (typeof value === "number") {
+      return values[column]!.some(isPart) ? value.toFixed(decimals) : String(value);
+    }
+    const whole = typeof value === "object"
+      ? Deno.inspect(value, { breakLength: Infinity })
+      : String(value);
+    const characters = [...whole.replace(/\s+/g, " ").trim()];
+    return characters.length > maxCell
+      ? characters.slice(0, maxCell - 1).join("") + "…"
+      : characters.join("");
+  };
+  const right = columns.flatMap((_, i) =>
+    values[i]!.some(isNumber) && values[i]!.every((value) => isNumber(value) || isMissing(value))
+      ? [i]
+      : []
+  );
+  const count = total > rows.length ? `first ${rows.length} of ${total} rows` : "";
+  const heading = [title, count].filter(Boolean).join(", ");
+  return {
+    ...(heading && { title: heading }),
+    columns,
+    cells: rows.map((row) => columns.map((column, i) => text(row[column], i))),
+    right: new Set(right),
+  };
+}

@@ -1,0 +1,119 @@
+import type { HistoryRecord, TrainerEvent, TrainerListener, TrainResult } from "../train/events.ts";
+import { type Grid, gridHtml, gridText } from "./grid.ts";
+import { type MimeBundle, openLiveOutput, type Redraw } from "./output.ts";
+import { progressBar } from "./progress.ts";
+
+/**
+ * Listens to a trainer and shows what Hugging Face's Trainer shows in a notebook: a bar with the
+ * time left, a table of the losses and, at the end, the run's figures. Outside Jupyter, prints a
+ * line for each record.
+ *
+ * @example
+ * ```ts ignore
+ * await new Trainer({ model, listeners: [showTraining()] }).train();
+ * ```
+ */
+export function showTraining(): TrainerListener {
+  let run: Run = { records: [] };
+  let redraw: Redraw | undefined;
+  return async (event) => {
+    if (event.type === "begin") {
+      run = { records: [] };
+      redraw = openLiveOutput();
+    }
+    if (event.type === "step") run.firstStep ??= event.step - 1;
+    if (event.type === "record") run.records.push(event.record);
+    delete run.evaluate;
+    Object.assign(run, { [event.type]: event });
+    if (redraw) {
+      await redraw(() => draw(run), event.type !== "step" && event.type !== "evaluate");
+    } else if (event.type === "record") {
+      console.log(recordLine(event.record));
+    } else if (event.type === "end") {
+      console.log(gridText(figures(event.result)));
+    }
+  };
+}
+
+/** The last event of each type, and what all events together tell. */
+type Run = { [T in TrainerEvent["type"]]?: Extract<TrainerEvent, { type: T }> } & {
+  records: HistoryRecord[];
+  /** Steps done before this run, by the one that it resumes. */
+  firstStep?: number;
+};
+
+function draw(run: Run): MimeBundle {
+  const { evaluate, end, records } = run;
+  const { step = 0, totalSteps = run.begin?.totalSteps ?? 0 } = run.step ?? {};
+  const bars = [{ value: step, max: totalSteps, label: position(run, step, totalSteps) }];
+  if (evaluate) {
+    const { batch, batches } = evaluate;
+    bars.push({ value: batch, max: batches, label: `[ ${batch}/${batches} ] evaluation` });
+  }
+  const grids = [lossGrid(records), ...(end ? [figures(end.result)] : [])];
+  return {
+    "text/html": [
+      ...bars.map(({ value, max, label }) => progressBar(value, max, label)),
+      ...grids.map(gridHtml),
+    ].join("\n"),
+    "text/plain": [...bars.map(({ label }) => label), ...grids.map(gridText)].join("\n\n"),
+  };
+}
+
+/** `[ 120/500 02:11 < 06:55, 0.92 it/s, Epoch 0.24/1 ]`: time gone and left, and the rate. */
+function position({ begin, step: last, end, firstStep = 0 }: Run, step: number, total: number) {
+  const seconds = end?.result.trainRuntime ?? last?.seconds ?? 0;
+  const rate = seconds > 0 ? (step - firstStep) / seconds : 0;
+  const times = `${clock(seconds)} < ${rate > 0 ? clock((total - step) / rate) : "?"}`;
+  const epochs = `Epoch ${short(last?.epoch ?? 0)}/${begin?.epochs}`;
+  const line = `[ ${step}/${total} ${times}, ${rate.toFixed(2)} it/s, ${epochs} ]`;
+  return end?.result.stopped ? `${line} stopped` : line;
+}
+
+function lossGrid(records: HistoryRecord[]): Grid {
+  let training = "No log";
+  const cells = records.map(({ step, loss, evalLoss, accuracy }) => {
+    training = loss?.toFixed(6) ?? training;
+    return [String(step), training, evalLoss?.toFixed(6) ?? "", accuracy?.toFixed(6) ?? ""];
+  });
+  return {
+    columns: ["Step", "Training Loss", "Validation Loss", "Accuracy"],
+    cells,
+    right: new Set([0, 1, 2, 3]),
+  };
+}
+
+/** The names and decimals under which Trainer prints a run's figures. */
+function figures(result: TrainResult): Grid {
+  const cells = [
+    ["train_runtime", result.trainRuntime.toFixed(4)],
+    ["train_samples_per_second", result.trainSamplesPerSecond.toFixed(3)],
+    ["train_steps_per_second", result.trainStepsPerSecond.toFixed(3)],
+    ["total_flos", String(result.totalFlos)],
+    ["train_loss", result.trainLoss.toFixed(6)],
+    ["epoch", short(result.epoch)],
+  ];
+  return { columns: ["Figure", "Value"], cells, right: new Set([1]) };
+}
+
+function recordLine({ step, loss, evalLoss, accuracy }: HistoryRecord): string {
+  const values = Object.entries({ loss, eval_loss: evalLoss, accuracy });
+  const known = values.filter(([, value]) => value !== undefined);
+  return [`step ${step}`, ...known.map(([name, value]) => `${name} ${value!.toFixed(6)}`)]
+    .join("  ");
+}
+
+function short(value: number): string {
+  return String(Number(value.toFixed(2)));
+}
+
+function clock(seconds: number): string {
+  const whole = Math.round(seconds);
+  const [hours, minutes, rest] = [
+    Math.floor(whole / 3600),
+    Math.floor(whole / 60) % 60,
+    whole % 60,
+  ];
+  const pad = (value: number) => String(value).padStart(2, "0");
+  return `${hours > 0 ? `${hours}:` : ""}${pad(minutes)}:${pad(rest)}`;
+}

@@ -1,0 +1,24 @@
+/** Type-checks and lints the notebooks' code, which Deno does not look into by itself: `deno task check`. */
+import { NOTEBOOKS } from "./run.ts";
+
+const root = new URL("..", import.meta.url).pathname;
+const folder = `${root}notebooks-check`;
+
+async function succeeds(program: string, ...args: string[]): Promise<boolean> {
+  return (await new Deno.Command(program, { args, cwd: root }).spawn().status).success;
+}
+
+await Deno.mkdir(folder, { recursive: true });
+try {
+  const files = NOTEBOOKS.map((notebook) => `${folder}/${notebook}.ts`);
+  for (const [i, notebook] of NOTEBOOKS.entries()) {
+    const options = ["--quiet", "--to", "ts:percent", "--output", files[i]!];
+    const path = `${root}notebooks/${notebook}.ipynb`;
+    if (!await succeeds(`${root}.venv/bin/jupytext`, ...options, path)) Deno.exit(1);
+  }
+  const checked = await succeeds(Deno.execPath(), "check", ...files);
+  const linted = await succeeds(Deno.execPath(), "lint", ...files);
+  if (!checked || !linted) Deno.exitCode = 1;
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}

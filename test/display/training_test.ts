@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { showTraining } from "../../lib/display/training.ts";
+import type { TrainerEvent, TrainerListener } from "../../lib/train/events.ts";
+import { inJupyter, printed } from "./jupyter.ts";
+
+const rates = { learningRate: 1e-4, gradNorm: 1 };
+
+/** Steps 1 to 500 in 125 seconds; an evaluation before the first loss, and one after it. */
+function* events(): Generator<TrainerEvent> {
+  yield { type: "begin", totalSteps: 500, epochs: 1 };
+  for (let step = 1; step <= 500; step++) {
+    yield { type: "step", step, totalSteps: 500, epoch: step / 500, seconds: step / 4 };
+    const at = { step, epoch: step / 500, ...rates };
+    if (step === 250) {
+      for (let batch = 1; batch <= 60; batch++) yield { type: "evaluate", batch, batches: 60 };
+      yield { type: "record", record: { ...at, evalLoss: 0.9, accuracy: 0.65 } };
+    }
+    if (step === 300) yield { type: "record", record: { ...at, loss: 0.75 } };
+    if (step === 500) {
+      yield { type: "record", record: { ...at, evalLoss: 0.5, accuracy: 0.8125 } };
+    }
+  }
+  const result = {
+    trainRuntime: 125.12345,
+    trainSamplesPerSecond: 63.9375,
+    trainStepsPerSecond: 3.996,
+    totalFlos: 1234567890123,
+    trainLoss: 0.612345,
+    epoch: 1,
+    step: 500,
+    stopped: false,
+  };
+  yield { type: "end", result };
+}
+
+async function replay(listen: TrainerListener, list: Iterable<TrainerEvent>): Promise<void> {
+  for (const event of list) await listen(event);
+}
+
+const table = [
+  "Step  Training Loss  Validation Loss  Accuracy",
+  " 250         No log         0.900000  0.650000",
+  " 300       0.750000",
+  " 500       0.750000         0.500000  0.812500",
+].join("\n");
+
+const figures = [
+  "Figure                            Value",
+  "train_runtime                  125.1235",
+  "train_samples_per_second         63.938",
+  "train_steps_per_second            3.996",
+  "total_flos                1234567890123",
+  "train_loss                     0.612345",
+  "epoch                                 1",
+].join("\n");
+
+Deno.test("showTraining keeps one output up to date, and redraws it a few times only", async () => {
+  const start = performance.now();
+  const messages = await inJupyter(() => replay(showTraining(), events()));
+  // Begin, three records, end, and five a second.
+  const limit = 5 + (performance.now() - start) / 200;
+  assert.ok(messages.length >= 5 && messages.length <= limit, `${messages.length} > ${limit}`);
+  assert.equal(new Set(messages.map(({ content }) => content.transient.display_id)).size, 1);
+  assert.deepEqual(
+    messages.map(({ type }) => type),
+    ["display_data", ...messages.slice(1).map(() => "update_display_data")],
+  );
+
+  const first = messages[0]!.content.data["text/plain"]!;
+  assert.equal(first.split("\n")[0], "[ 0/500 00:00 < ?, 0.00 it/s, Epoch 0/1 ]");
+
+  const { data } = messages.at(-1)!.content;
+  assert.deepEqual(Object.keys(data), ["text/html", "text/plain"]);
+  const position = "[ 500/500 02:05 < 00:00, 4.00 it/s, Epoch 1/1 ]";
+  assert.equal(data["text/plain"], `${position}\n\n${table}\n\n${figures}`);
+  const rows = [...data["text/html"]!.matchAll(/<tr>(.*?)<\/tr>/g)].map(([, row]) =>
+    [...row!.matchAll(/<t[hd][^>]*>(.*?)<\/t[hd]>/g)].map(([, text]) => text)
+  );
+  assert.deepEqual(rows.slice(0, 4), [
+    ["Step", "Training Loss", "Validation Loss", "Accuracy"],
+    ["250", "No log", "0.900000", "0.650000"],
+    ["300", "0.750000", "", ""],
+    ["500", "0.750000", "0.500000", "0.812500"],
+  ]);
+  assert.deepEqual(rows.slice(5).map(([name]) => name), [
+    "train_runtime",
+    "train_samples_per_second",
+    "train_steps_per_second",
+    "total_flos",
+    "train_loss",
+    "epoch",
+  ]);
+  assert.equal(data["text/html"]!.match(/<progress/g)!.length, 1);
+});
+
+Deno.test("showTraining tells the time left of a resumed run, and shows an evaluation", async () => {
+  const messages = await inJupyter(async () => {
+    const listen = showTraining();
+    await listen({ type: "begin", totalSteps: 500, epochs: 1 });
+    // Steps 401 to 420 took 40 seconds, so the last 80 take 160.
+    for (let step = 401; step <= 420; step++) {
+      const seconds = 2 * (step - 400);
+      await listen({ type: "step", step, totalSteps: 500, epoch: step / 500, seconds });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 210));
+    await listen({ type: "evaluate", batch: 12, batches: 60 });
+  });
+  const { data } = messages.at(-1)!.content;
+  assert.equal(
+    data["text/plain"]!.split("\n\n").slice(0, 2).join("\n"),
+    "[ 420/500 00:40 < 02:40, 0.50 it/s, Epoch 0.84/1 ]\n[ 12/60 ] evaluation",
+  );
+  assert.match(
+    data["text/html"]!,
+    /<progress value="420" max="500"[^]*<progress value="12" max="60"/,
+  );
+});
+
+Deno.test("showTraining opens a new output for a second run", async () => {
+  const listen = showTraining();
+  const messages = await inJupyter(async () => {
+    await replay(listen, events());
+    await replay(listen, events());
+  });
+  assert.equal(new Set(messages.map(({ content }) => content.transient.display_id)).size, 2);
+  assert.match(messages.at(-1)!.content.data["text/plain"]!, new RegExp(`\n\n${table}\n\n`));
+});
+
+Deno.test("showTraining prints a line for each record outside Jupyter", async () => {
+  assert.equal(
+    await printed(() => replay(showTraining(), events())),
+    [
+      "step 250  eval_loss 0.900000  accuracy 0.650000",
+      "step 300  loss 0.750000",
+      "step 500  eval_loss 0.500000  accuracy 0.812500",
+      figures,
+    ].join("\n"),
+  );
+});

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { alteredCopy, temporaryFolder } from "../fixtures/altered.ts";
+import { KINDS, readReference } from "../fixtures/reference.ts";
+import { addLora, loadClassifier, mergeAdapter, saveModel } from "lightweight-finetuning";
+
+const LABELS = ["World", "Sports", "Business", "Sci/Tech"];
+
+for (const kind of KINDS) {
+  Deno.test(`saveModel() writes ${kind} as Transformers does`, async () => {
+    await using folder = await temporaryFolder();
+    const reference = await readReference(kind);
+    const [path, from] = [`${folder.path}/a/model`, reference.folder];
+    await saveModel(await loadClassifier(from), path);
+    const [written, expected] = await Promise.all(
+      [path, from].map((folder) => Deno.readFile(`${folder}/model.safetensors`)),
+    );
+    assert.ok(written!.length === expected!.length && written!.every((x, i) => x === expected![i]));
+    const json = async (folder: string) =>
+      JSON.parse(await Deno.readTextFile(`${folder}/config.json`));
+    const config = { ...await json(from), problem_type: "single_label_classification" };
+    assert.deepEqual(await json(path), config);
+  });
+
+  Deno.test(`saveModel() keeps a new head of ${kind} and its labels`, async () => {
+    await using folder = await temporaryFolder();
+    const { folder: from, batch } = await readReference(kind);
+    await using bare = await alteredCopy(`${from}/encoder`, { json: { architectures: ["Other"] } });
+    const model = await loadClassifier(bare.path, { labels: LABELS });
+    await Deno.writeTextFile(`${folder.path}/vocab.txt`, "words");
+    await saveModel(model, `${folder.path}/model`, [`${folder.path}/vocab.txt`]);
+    const again = await loadClassifier(`${folder.path}/model`);
+    assert.deepEqual(again.newParameters, []);
+    assert.deepEqual(again.labels, LABELS);
+    assert.deepEqual(again.forward(batch()).dataSync(), model.forward(batch()).dataSync());
+    const config = JSON.parse(await Deno.readTextFile(`${folder.path}/model/config.json`));
+    assert.deepEqual(config.id2label, { 0: "World", 1: "Sports", 2: "Business", 3: "Sci/Tech" });
+    assert.deepEqual(config.label2id, { World: 0, Sports: 1, Business: 2, "Sci/Tech": 3 });
+    const architecture = { bert: "Bert", roberta: "Roberta" }[kind];
+    assert.deepEqual(config.architectures, [`${architecture}ForSequenceClassification`]);
+    assert.equal(await Deno.readTextFile(`${folder.path}/model/vocab.txt`), "words");
+  });
+}
+
+Deno.test("saveModel() refuses an adapter until it is merged", async () => {
+  await using folder = await temporaryFolder();
+  const model = await loadClassifier((await readReference("bert")).folder);
+  const adapter = addLora(model);
+  await assert.rejects(saveModel(model, folder.path), {
+    message: "Cannot save the model as 'bert.encoder.layer.0.attention.self.query.lora_A.weight' " +
+      "must be merged first: call mergeAdapter, or saveAdapter instead",
+  });
+  assert.deepEqual([...Deno.readDirSync(folder.path)], []);
+  mergeAdapter(adapter);
+  await saveModel(model, folder.path);
+  assert.deepEqual((await loadClassifier(folder.path)).newParameters, []);
+});

