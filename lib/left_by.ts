@@ -14,9 +14,9 @@ export async function leftBy(notebook: string, path: string): Promise<string> {
     return path;
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    const [step, profile] = [path.split("/").slice(-2).join("/"), path.match(/runs\/([^/]+)/)?.[1]];
+    const file = path.split("/").slice(-3).join("/");
     throw new Error(
-      `Cannot go on as ${step} of the profile '${profile}' is missing: run the notebook ${notebook} first`,
+      `Cannot go on as ${file} is missing: run the notebook ${notebook} with the same PROFILE first`,
       { cause: error },
     );
   }

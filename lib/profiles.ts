@@ -7,7 +7,7 @@ import type { TrainerOptions } from "./train/trainer.ts";
 /** What one run of the notebooks works on, and with which numbers. */
 export interface Profile {
   name: string;
-  /** Where a run leaves its files: runs/<name> of the project. */
+  /** Where a run leaves its files: runs/<name> of the project, or $RUNS/<name>. */
   folder: string;
   /** The base model's name on the Hub, which an adapter's file refers to. */
   modelName: string;
@@ -142,5 +142,6 @@ export function profile(name: string = Deno.env.get("PROFILE") || "sample"): Pro
         `current value is ${JSON.stringify(name)}`,
     );
   }
-  return { name, folder: fileURLToPath(new URL(`../runs/${name}`, import.meta.url)), ...numbers };
+  const runs = Deno.env.get("RUNS") || fileURLToPath(new URL("../runs", import.meta.url));
+  return { name, folder: `${runs}/${name}`, ...numbers };
 }

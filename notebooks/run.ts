@@ -1,4 +1,7 @@
-/** Runs the five notebooks of a profile and writes their report: `deno task run`. */
+/**
+ * Runs the five notebooks of a profile and writes their report: `deno task run`. With `--keep`, the executed notebooks
+ * take the place of those in notebooks/: `deno task render`.
+ */
 import { buildReport } from "../report/build.ts";
 import { profile } from "lightweight-finetuning";
 
@@ -24,6 +27,11 @@ async function main() {
   }
   const paths = NOTEBOOKS.map((notebook) => `${report}/${notebook}.ipynb`);
   const index = await buildReport(paths, report, `${run.folder}/metrics.json`);
+  if (Deno.args.includes("--keep")) {
+    for (const notebook of NOTEBOOKS) {
+      await Deno.copyFile(`${report}/${notebook}.ipynb`, `${root}notebooks/${notebook}.ipynb`);
+    }
+  }
   const { accuracy } = JSON.parse(await Deno.readTextFile(`${run.folder}/metrics.json`));
   const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
   console.log(

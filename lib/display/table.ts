@@ -35,7 +35,7 @@ export interface TableOptions {
  * ```
  */
 export async function showTable(
-  frame: DataFrame | Record<string, unknown>[],
+  frame: DataFrame | object[],
   options: TableOptions = {},
 ): Promise<void> {
   const grid = tableGrid(frame, options);
@@ -43,7 +43,7 @@ export async function showTable(
 }
 
 function tableGrid(
-  frame: DataFrame | Record<string, unknown>[],
+  frame: DataFrame | object[],
   { title, decimals = 4, maxCell = 80, maxRows = 50 }: TableOptions,
 ): Grid {
   const isFrame = !Array.isArray(frame);
@@ -55,7 +55,7 @@ function tableGrid(
   const total = isFrame ? frame.height : frame.length;
   const rows: Record<string, unknown>[] = isFrame
     ? frame.head(maxRows).toRecords()
-    : frame.slice(0, maxRows);
+    : frame.slice(0, maxRows) as Record<string, unknown>[];
   const columns = isFrame ? frame.columns : [...new Set(rows.flatMap(Object.keys))];
 
   const values = columns.map((column) => rows.map((row) => row[column]));

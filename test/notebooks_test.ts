@@ -1,0 +1,184 @@
+import { equal, match, ok } from "node:assert/strict";
+import { NOTEBOOKS } from "../notebooks/run.ts";
+
+const root = new URL("..", import.meta.url).pathname;
+
+interface Output {
+  output_type: string;
+  name?: string;
+  text?: string[] | string;
+  data?: Record<string, string[] | string>;
+}
+
+interface Cell {
+  cell_type: string;
+  source: string[] | string;
+  execution_count: number | null;
+  outputs: Output[];
+}
+
+const joined = (text: string[] | string = "") => [text].flat().join("");
+
+async function codeCells(path: string): Promise<Cell[]> {
+  const { cells }: { cells: Cell[] } = JSON.parse(await Deno.readTextFile(path));
+  return cells.filter((cell) => cell.cell_type === "code");
+}
+
+/** All that a reader sees of a cell as text. */
+const shown = ({ outputs }: Cell) =>
+  outputs.map(({ text, data }) => joined(text) + joined(data?.["text/plain"])).join("\n");
+
+/** What each cell must show, in order; `chart` stands for a chart with its picture. */
+const chart = Symbol("chart");
+const nothing = /^$/;
+const number = String.raw`\d+\.\d{4}`;
+const table = (...words: string[]) => new RegExp(words.join("[\\s\\S]*"));
+const header = (profile: string) =>
+  new RegExp(`^profile ${profile} · [CG]PU 0: .+, TensorFlow 2\\.21\\.0 · \\d{4}-\\d\\d-\\d\\d\n$`);
+const training = table(
+  "Step",
+  "Training Loss",
+  "Validation Loss",
+  "Accuracy",
+  "train_loss",
+  "epoch",
+);
+
+function expected(profile: string): Record<string, (RegExp | typeof chart)[]> {
+  return {
+    "01-load": [
+      header(profile),
+      /all-MiniLM-L6-v2\s+bert\s+6\s+384\s+12\s+30522/,
+      /classes: World, Sports, Business, Sci\/Tech/,
+      table("Rows of each class", "World", "Sports", "Business", "Sci/Tech"),
+      table("The first training rows", "text", "label"),
+      /saved in runs\/\w+\/data/,
+    ],
+    "02-tokenize": [
+      header(profile),
+      /at most 512 tokens a text; 0 pads/,
+      table("101", "chip", "##maker", "102"),
+      /\d+ rows in \d+\.\d s/,
+      chart,
+      table("none", "longest of 16 rows", "longest of 1,000 rows"),
+      /saved in runs\/\w+\/tokens/,
+    ],
+    "03-full-finetune": [
+      header(profile),
+      /classifier\.weight, classifier\.bias: new, will be trained/,
+      /trainable params: 22,714,756 \|\| all params: 22,714,756 \|\| trainable%: 100\.0000/,
+      new RegExp(`accuracy ${number}, loss 1\\.[34]`),
+      training,
+      chart,
+      /saved in runs\/\w+\/full/,
+    ],
+    "04-lora-finetune": [
+      header(profile),
+      /classifier\.weight, classifier\.bias: new, will be trained/,
+      /trainable params: 22,714,756/,
+      /trainable params: 75,268 \|\| all params: 22,790,024 \|\| trainable%: 0\.3303/,
+      /largest change of a logit: 0\n[\s\S]*as before: true/,
+      training,
+      chart,
+      nothing,
+      table("adapter_model.safetensors", "0\\.30", "model.safetensors", "90\\.87"),
+    ],
+    "05-evaluate": [
+      header(profile),
+      /\d+ test rows/,
+      new RegExp(`accuracy ${number}`),
+      new RegExp(`trainable params: 75,268[\\s\\S]*accuracy ${number}`),
+      /largest change of a logit \d\.\de-[678], same answer on (\d+) of \1 rows/,
+      new RegExp(`accuracy ${number}`),
+      table("untouched", number, "LoRA", number, "full fine-tuning", number),
+      chart,
+      chart,
+      chart,
+      chart,
+      chart,
+      table("Untouched", "support", "LoRA", "precision", "Full fine-tuning", "f1"),
+      /^([✓✗] .+\n){80,100}/,
+      table("headline", "label", "score", "Central bank", "Ministers"),
+      table("lora", "full"),
+      /saved in runs\/\w+\/metrics\.json/,
+    ],
+  };
+}
+
+async function assertNotebook(path: string, expectations: (RegExp | typeof chart)[]) {
+  const cells = await codeCells(path);
+  equal(cells.length, expectations.length, `${path} has another number of code cells`);
+  for (const [i, cell] of cells.entries()) {
+    const what = `${path}, cell ${i + 1}:\n${joined(cell.source)}\n`;
+    equal(cell.execution_count, i + 1, what);
+    for (const output of cell.outputs) {
+      ok(output.output_type !== "error", what + JSON.stringify(output));
+      ok(output.name !== "stderr", what + joined(output.text));
+    }
+    const expectation = expectations[i]!;
+    if (expectation instanceof RegExp) {
+      match(shown(cell), expectation, what);
+    } else {
+      equal(cell.outputs.length, 1, what);
+      const kinds = Object.keys(cell.outputs[0]!.data!).sort();
+      equal(kinds.join(), "application/vnd.plotly.v1+json,image/png,text/plain", what);
+    }
+  }
+}
+
+Deno.test("the committed notebooks show a whole run of the profile quick", async () => {
+  for (const notebook of NOTEBOOKS) {
+    await assertNotebook(`${root}notebooks/${notebook}.ipynb`, expected("quick")[notebook]!);
+  }
+});
+
+Deno.test("the committed notebooks have cells of at most 15 lines and no path of a machine", async () => {
+  for (const notebook of NOTEBOOKS) {
+    const path = `${root}notebooks/${notebook}.ipynb`;
+    ok(!(await Deno.readTextFile(path)).includes(root), `${path} holds ${root}`);
+    for (const { source } of await codeCells(path)) {
+      ok(joined(source).split("\n").length <= 15, joined(source));
+    }
+  }
+});
+
+Deno.test("notebooks say what to run first", async () => {
+  const folder = await Deno.makeTempDir();
+  const { success, stderr } = await new Deno.Command(`${root}.venv/bin/jupyter`, {
+    args: [
+      ...["nbconvert", "--to", "notebook", "--execute", "--output-dir", folder],
+      `${root}notebooks/02-tokenize.ipynb`,
+    ],
+    env: { PROFILE: "seed", RUNS: folder },
+  }).output();
+  ok(!success);
+  match(
+    new TextDecoder().decode(stderr),
+    /seed\/data\/train\.parquet is missing: run the notebook 01-load with the same PROFILE first/,
+  );
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("'deno task run' runs the profile sample from the first cell to the report", async () => {
+  await Deno.remove(`${root}runs/sample`, { recursive: true }).catch(() => {});
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["task", "run"],
+    cwd: root,
+    env: { PROFILE: "sample" },
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const { success, stdout, stderr } = await child.output();
+  const text = new TextDecoder().decode(stdout);
+  ok(success, text + new TextDecoder().decode(stderr));
+  match(text, /accuracy: untouched [\d.]+ %, LoRA [\d.]+ %, full fine-tuning [\d.]+ %/);
+  match(text, /report: runs\/sample\/report\/index\.html/);
+  for (const notebook of NOTEBOOKS) {
+    const path = `${root}runs/sample/report/${notebook}.ipynb`;
+    await assertNotebook(path, expected("sample")[notebook]!);
+    ok((await Deno.stat(path.replace(".ipynb", ".html"))).size > 5000);
+  }
+  const { accuracy } = JSON.parse(await Deno.readTextFile(`${root}runs/sample/metrics.json`));
+  ok(accuracy.lora > 0.8 && accuracy.full > 0.8, JSON.stringify(accuracy));
+  ok(accuracy.base < 0.6, JSON.stringify(accuracy));
+});
