@@ -59,8 +59,9 @@ export function byLength(examples: Examples): number[] {
   return examples.inputIds.map((_, row) => row).sort((a, b) => length(b) - length(a) || a - b);
 }
 
-function missing(examples: Examples, row: number): never {
+function missing({ inputIds, labels }: Examples, row: number): never {
+  const count = Math.min(inputIds.length, labels.length);
   throw new RangeError(
-    `Cannot make a batch as 'row' must be below ${examples.inputIds.length}: current value is ${row}`,
+    `Cannot make a batch as 'row' must be below ${count}: current value is ${row}`,
   );
 }

@@ -27,7 +27,7 @@ export interface EvaluateOptions {
 /**
  * Classifies every row without dropout. Rows of like length go together; padding changes no result.
  *
- * @throws {RangeError} When there are no rows.
+ * @throws {RangeError} When there are no rows, or no batch size.
  */
 export async function evaluate(
   model: TextModel,
@@ -37,6 +37,11 @@ export async function evaluate(
   const count = examples.inputIds.length;
   if (!count) {
     throw new RangeError("Cannot evaluate as 'examples' must have rows: current value is 0");
+  }
+  if (!(batchSize > 0)) {
+    throw new RangeError(
+      `Cannot evaluate as 'batchSize' must be above 0: current value is ${batchSize}`,
+    );
   }
   const started = performance.now();
   const total = Math.ceil(count / batchSize);

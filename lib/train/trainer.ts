@@ -98,14 +98,14 @@ export class Trainer {
    *
    * @throws {Error} When it was called before, or when the loss is no longer a number.
    */
-  train(): Promise<TrainResult> {
+  async train(): Promise<TrainResult> {
     if (this.#step) {
       throw new Error(
         `Cannot train from the start as ${this.#step} of ${this.#totalSteps} steps are done: call resume(), ` +
           "or load the model anew and make a new Trainer",
       );
     }
-    return this.resume();
+    return await this.resume();
   }
 
   /** Goes on after Stop, exactly as if it had not been pressed. */
@@ -212,7 +212,7 @@ export class Trainer {
       trainSamplesPerSecond: rows / this.#seconds,
       trainStepsPerSecond: step / this.#seconds,
       totalFlos: 6 * this.#tokens * counted,
-      trainLoss: this.#lossSum / step,
+      trainLoss: this.#lossSum / (step || 1),
       epoch: this.#epoch(),
       step,
       stopped,

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { batches, byLength, collate, type Examples } from "lightweight-finetuning";
+
+const rows: Examples = { inputIds: [[5, 6], [7], [8, 9, 4], [3, 2, 1]], labels: [1, 0, 2, 1] };
+
+Deno.test("collate() pads the chosen rows to the longest among them", () => {
+  assert.deepEqual(collate(rows, [1, 0], 99), {
+    inputIds: Int32Array.of(7, 99, 5, 6),
+    attentionMask: Int32Array.of(1, 0, 1, 1),
+    labels: Int32Array.of(0, 1),
+    rows: [1, 0],
+    size: 2,
+    length: 2,
+  });
+});
+
+Deno.test("collate() refuses a row that has no ids or no label", () => {
+  const assertRefused = (examples: Examples, row: number, count: number) =>
+    assert.throws(() => collate(examples, [0, row], 0), {
+      name: "RangeError",
+      message: `Cannot make a batch as 'row' must be below ${count}: current value is ${row}`,
+    });
+  assertRefused(rows, 4, 4);
+  assertRefused(rows, -1, 4);
+  assertRefused({ ...rows, labels: [1, 0] }, 2, 2);
+});
+
+Deno.test("batches() cuts the order into batches, the last one smaller", () => {
+  const cut = [...batches(rows, [2, 0, 1], 2, 0)];
+  assert.deepEqual(cut.map((batch) => [batch.rows, batch.length]), [[[2, 0], 3], [[1], 1]]);
+});
+
+Deno.test("byLength() gives the longest row first, and equal ones in their order", () => {
+  assert.deepEqual(byLength(rows), [2, 3, 0, 1]);
+});

@@ -1,0 +1,53 @@
+import { equal, match } from "node:assert/strict";
+
+const root = new URL("..", import.meta.url).pathname;
+
+/** Runs set-up in a folder that holds nothing but its files, after some lines of Python. */
+async function setUp(before: string, env: Record<string, string> = {}): Promise<string> {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const file of ["bootstrap.py", "requirements.txt", "deno.json", "deno.lock"]) {
+      await Deno.copyFile(root + file, `${folder}/${file}`);
+    }
+    const code = `${before}\nimport runpy; runpy.run_path("bootstrap.py", run_name="__main__")`;
+    const { code: status, stderr } = await new Deno.Command(`${root}.venv/bin/python`, {
+      args: ["-c", code],
+      cwd: folder,
+      env,
+    }).output();
+    equal(status, 1);
+    const text = new TextDecoder().decode(stderr);
+    equal(text.trim().split("\n").length, 1, text);
+    return text;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("set-up says in one line that the Python is too old", async () => {
+  const text = await setUp("import sys; sys.version_info = (3, 9, 1)");
+  match(text, /^Cannot set up: Python 3\.10 or newer is needed/);
+});
+
+Deno.test("set-up says in one line that there is no compiler", async () => {
+  const text = await setUp("", { PATH: "/nonexistent" });
+  match(text, /^Cannot set up: no C\+\+ compiler \(g\+\+\)\. Install one/);
+});
+
+Deno.test("set-up says in one line that the disk is too small", async () => {
+  const text = await setUp(`
+import shutil, types
+shutil.disk_usage = lambda path: types.SimpleNamespace(free=1e9)`);
+  match(text, /^Cannot set up: 5 GB of free disk are needed, 1\.0 GB are free/);
+});
+
+Deno.test("set-up says in one line that the registry cannot be reached", async () => {
+  const text = await setUp("", {
+    PIP_INDEX_URL: "http://127.0.0.1:9/simple",
+    PIP_FIND_LINKS: "",
+    PIP_NO_CACHE_DIR: "1",
+    PIP_RETRIES: "0",
+    PIP_CONFIG_FILE: "/dev/null",
+  });
+  match(text, /^Cannot set up: (PyPI|a package registry) .*cannot be reached/);
+});

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import * as tf from "@tensorflow/tfjs-core";
+import { collate, evaluate, loadClassifier, openDevice } from "lightweight-finetuning";
+import { assertClose } from "../close.ts";
+import { readReference } from "../fixtures/reference.ts";
+import { examples } from "../fixtures/training.ts";
+
+await openDevice();
+const reference = await readReference("bert");
+const model = await loadClassifier(reference.folder); // its dropout is 0.1
+const rows = examples(reference, 3);
+
+Deno.test("evaluate() gives each row the logits that it has alone, in any size of batch", async () => {
+  const alone = rows.inputIds.map((_, row) => [
+    ...model.forward(collate(rows, [row], model.config.padTokenId)).dataSync<"float32">(),
+  ]);
+  const best = alone.map((scores) => scores.indexOf(Math.max(...scores)));
+  const right = best.filter((label, row) => label === rows.labels[row]).length;
+  for (const batchSize of [1, 5, 32]) {
+    const { logits, predictions, accuracy } = await evaluate(model, rows, { batchSize });
+    assertClose(logits, alone.flat(), 1e-5, `logits in batches of ${batchSize}`);
+    assert.deepEqual([...predictions], best);
+    assert.equal(accuracy, right / 24);
+  }
+});
+
+Deno.test("evaluate() gives the loss as the mean over rows, not over batches", async () => {
+  const forward = ({ size }: { size: number }) =>
+    tf.tidy(() => tf.tile([[0, Math.log(3)]], [size, 1]));
+  const constant = { ...model, forward: forward as typeof model.forward };
+  const three = { inputIds: [[2], [2], [2]], labels: [1, 1, 0] };
+  const { loss, accuracy } = await evaluate(constant, three, { batchSize: 2 });
+  assertClose([loss], [(2 * Math.log(4 / 3) + Math.log(4)) / 3], 1e-6);
+  assert.equal(accuracy, 2 / 3);
+});
+
+Deno.test("evaluate() tells of each batch, and keeps no tensor", async () => {
+  const heard: number[][] = [];
+  const before = tf.memory().numTensors;
+  await evaluate(model, rows, {
+    batchSize: 10,
+    onBatch: (batch, count) => {
+      heard.push([batch, count, tf.memory().numTensors - before]);
+    },
+  });
+  assert.deepEqual(heard, [[1, 3, 0], [2, 3, 0], [3, 3, 0]]);
+});
+
+Deno.test("evaluate() refuses no rows", async () => {
+  await assert.rejects(evaluate(model, { inputIds: [], labels: [] }), {
+    name: "RangeError",
+    message: "Cannot evaluate as 'examples' must have rows: current value is 0",
+  });
+});
