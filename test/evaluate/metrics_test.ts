@@ -18,7 +18,6 @@ Deno.test("classMetrics() is 0 where a class was never predicted or has no rows"
 });
 
 Deno.test("wilsonInterval() gives the values of its formula", () => {
-  // proportion_confint(right, count, method="wilson")
   const known: [right: number, count: number, interval: [number, number]][] = [
     [8, 10, [0.490162, 0.943318]],
     [0, 10, [0, 0.277533]],
