@@ -1,4 +1,7 @@
-/** Type-checks and lints the notebooks' code, which Deno does not look into by itself: `deno task check`. */
+/**
+ * Type-checks and lints the notebooks' code, which Deno does not look into by itself, and checks its format, since
+ * `deno fmt --check` of 2.9.8 takes every notebook for unformatted: `deno task check`.
+ */
 import { NOTEBOOKS } from "./run.ts";
 
 const root = new URL("..", import.meta.url).pathname;
@@ -15,6 +18,22 @@ try {
     const options = ["--quiet", "--to", "ts:percent", "--output", files[i]!];
     const path = `${root}notebooks/${notebook}.ipynb`;
     if (!await succeeds(`${root}.venv/bin/jupytext`, ...options, path)) Deno.exit(1);
+  }
+  const copies = NOTEBOOKS.map((notebook) => `${folder}/${notebook}.ipynb`);
+  for (const [i, notebook] of NOTEBOOKS.entries()) {
+    await Deno.copyFile(`${root}notebooks/${notebook}.ipynb`, copies[i]!);
+  }
+  await succeeds(Deno.execPath(), "fmt", "--quiet", ...copies);
+  for (const [i, notebook] of NOTEBOOKS.entries()) {
+    const path = `${root}notebooks/${notebook}.ipynb`;
+    const formatted = await Deno.readTextFile(copies[i]!);
+    if (formatted === await Deno.readTextFile(path)) continue;
+    if (Deno.args.includes("--fix")) {
+      await Deno.writeTextFile(path, formatted);
+    } else {
+      console.error(`notebooks/${notebook}.ipynb is not formatted: run 'deno task format'`);
+      Deno.exitCode = 1;
+    }
   }
   const checked = await succeeds(Deno.execPath(), "check", ...files);
   const linted = await succeeds(Deno.execPath(), "lint", ...files);

@@ -76,7 +76,7 @@ Deno.test("addLora() adapts layers by the ends of their names, but none that is 
 const FAULTS: [Partial<LoraConfig>, RegExp][] = [
   [
     { targetModules: ["query", "q_proj"] },
-    /must name linear layers of the model, such as self.query, .*\["query","q_proj"\], of which q_proj matches nothing/,
+    /must name linear layers of the model, such as .*self.query, .*\["query","q_proj"\], of which q_proj matches nothing/,
   ],
   [{ targetModules: [] }, /'targetModules' must name linear layers .* current value is \[\]/],
   [{ targetModules: ["uery"] }, /of which uery matches nothing/],
