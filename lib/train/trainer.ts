@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setTimeout as pause } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs-core";
 import { type Batch, collate, type Examples } from "../batches.ts";
 import { createRandom, permutation, type Random } from "../device/random.ts";
@@ -129,7 +129,7 @@ export class Trainer {
         this.history.push(record);
         await this.#tell({ type: "record", record });
       }
-      await nextTurn(); // lets a signal and the display's messages through
+      await pause(); // lets Stop and the display's messages through; setImmediate delays signals by many steps
     }
     elapsed();
     const result = this.#result(this.#step < this.#totalSteps);
@@ -193,7 +193,7 @@ export class Trainer {
       batchSize,
       onBatch: async (batch, batches) => {
         await this.#tell({ type: "evaluate", batch, batches });
-        await nextTurn();
+        await pause();
       },
     });
     return { evalLoss: loss, accuracy };
