@@ -151,7 +151,7 @@ Deno.test("what is saved is opened the same", async () => {
   await Deno.remove(`${folder}/new/data/test.parquet`);
   await assert.rejects(
     openDataset(`${folder}/new/data`),
-    /test\.parquet .* notebook 01-load first/,
+    /test\.parquet .* notebook 01-load with the same PROFILE first/,
   );
   await Deno.remove(folder, { recursive: true });
 });

@@ -63,7 +63,10 @@ Deno.test("tokens are int32 lists beside text and label, also after a round trip
   assert.deepEqual(examples(opened.train), expected);
   assert.equal(opened.test.height, 1);
   await Deno.remove(`${folder}/train.parquet`);
-  await assert.rejects(openTokens(folder), /train\.parquet .* notebook 02-tokenize first/);
+  await assert.rejects(
+    openTokens(folder),
+    /train\.parquet .* notebook 02-tokenize with the same PROFILE first/,
+  );
   await Deno.remove(folder, { recursive: true });
 });
 

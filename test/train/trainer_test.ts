@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import {
+  adamW,
   addLora,
   type Batch,
   clipByGlobalNorm,
@@ -239,6 +240,17 @@ Deno.test("writeHistory() keeps a file of all records so far, which readHistory(
   assert.deepEqual(files, ["history.json"]);
 });
 
+Deno.test("writeHistory() keeps the old file when it cannot write", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/history.json`;
+  const listen = writeHistory(path);
+  const record: HistoryRecord = { step: 1, epoch: 1, learningRate: 1, gradNorm: 1 };
+  await listen({ type: "record", record });
+  await Deno.symlink("/dev/full", `${path}.partial`); // the disk is full
+  await assert.rejects(async () => await listen({ type: "record", record }), /No space left/);
+  assert.deepEqual(await readHistory(path), [record]);
+});
+
 Deno.test("linearSchedule() falls in a line to zero and stays there", () => {
   const rates = [0, 1, 2, 3, 4, 5].map((done) => linearSchedule(8, done, 4));
   assert.deepEqual(rates, [8, 6, 4, 2, 0, 0]);
@@ -253,4 +265,22 @@ Deno.test("clipByGlobalNorm() scales all gradients to the norm, and only down", 
   };
   assertClose(clip(1), [0.6, 0, -0.8], 1e-6);
   assert.deepEqual(clip(10), [3, 0, -4]);
+});
+
+Deno.test("adamW() steps by its moments' corrected quotient, and frees them", () => {
+  const variable = tf.variable(tf.tensor1d([1, 1]));
+  const before = tf.memory().numTensors;
+  const optimizer = adamW({ beta1: 0.5, beta2: 0.75, epsilon: 0.5 });
+  const step = (gradient: number[]) =>
+    tf.tidy(() => optimizer.step([variable], { [variable.name]: tf.tensor1d(gradient) }, 0.1));
+  // Mean 1 and square 1, by 1/2 and 1/4.
+  step([2, -2]);
+  assertClose(variable.dataSync(), [1 - 0.1 * 2 / 2.5, 1 + 0.1 * 2 / 2.5], 1e-6);
+  // Mean 1/2 and square 3/4, by 3/4 and 7/16.
+  step([0, 0]);
+  const change = 0.1 * (2 / 3) / (Math.sqrt(12 / 7) + 0.5);
+  assertClose(variable.dataSync(), [0.92 - change, 1.08 + change], 1e-6);
+  assert.equal(tf.memory().numTensors, before + 2);
+  optimizer.dispose();
+  assert.equal(tf.memory().numTensors, before);
 });
