@@ -39,8 +39,8 @@ async function inJupyterLab(
   act: (page: Page) => Promise<void>,
 ): Promise<Notebook> {
   const folder = await Deno.makeTempDir();
-  await Deno.mkdir(`${folder}/work`);
-  const file = `${folder}/work/test.ipynb`;
+  await Deno.mkdir(`${folder}/notebooks`);
+  const file = `${folder}/notebooks/test.ipynb`;
   await Deno.writeTextFile(file, notebookOf(sources));
   const port = freePort();
   const server = new Deno.Command(jupyter, {
@@ -49,7 +49,7 @@ async function inJupyterLab(
       "--no-browser",
       "--allow-root",
       `--ServerApp.port=${port}`,
-      `--ServerApp.root_dir=${folder}/work`,
+      `--ServerApp.root_dir=${folder}/notebooks`,
       "--IdentityProvider.token=test",
     ],
     env: { JUPYTER_CONFIG_DIR: `${folder}/config`, JUPYTER_RUNTIME_DIR: `${folder}/runtime` },
