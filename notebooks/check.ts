@@ -14,14 +14,14 @@ async function succeeds(program: string, ...args: string[]): Promise<boolean> {
 await Deno.mkdir(folder, { recursive: true });
 try {
   const files = NOTEBOOKS.map((notebook) => `${folder}/${notebook}.ts`);
+  const copies = NOTEBOOKS.map((notebook) => `${folder}/${notebook}.ipynb`);
   for (const [i, notebook] of NOTEBOOKS.entries()) {
     const options = ["--quiet", "--to", "ts:percent", "--output", files[i]!];
     const path = `${root}notebooks/${notebook}.ipynb`;
-    if (!await succeeds(`${root}.venv/bin/jupytext`, ...options, path)) Deno.exit(1);
-  }
-  const copies = NOTEBOOKS.map((notebook) => `${folder}/${notebook}.ipynb`);
-  for (const [i, notebook] of NOTEBOOKS.entries()) {
-    await Deno.copyFile(`${root}notebooks/${notebook}.ipynb`, copies[i]!);
+    if (!await succeeds(`${root}.venv/bin/jupytext`, ...options, path)) {
+      throw new Error(`Cannot check ${path} as jupytext cannot read it`);
+    }
+    await Deno.copyFile(path, copies[i]!);
   }
   await succeeds(Deno.execPath(), "fmt", "--quiet", ...copies);
   for (const [i, notebook] of NOTEBOOKS.entries()) {
