@@ -1,7 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { createRandom } from "../device/random.ts";
-import type { Classifier, Linear, TextModel } from "../model/classifier.ts";
+import type { Classifier, TextModel } from "../model/classifier.ts";
 import { dropout } from "../model/kernels.ts";
+import type { Linear } from "../model/linear.ts";
 import { type LoraConfig, loraConfig } from "./config.ts";
 
 /** A low-rank update on some linear layers of a model, and the modules trained beside it. */
@@ -65,7 +66,7 @@ export function addLora(
   const random = createRandom(seed);
   const layers = new Map<string, LoraLayer>();
   for (const module of modules) {
-    const [output = 0, input = 0] = model.parameters.get(`${module}.weight`)!.shape;
+    const [output, input] = model.linears.get(module)!.shape;
     const [A, B] = tf.tidy(() => {
       const limit = 1 / Math.sqrt(input);
       const uniform = random.uniform<tf.Rank.R2>([lora.r, input]);
@@ -109,10 +110,13 @@ export function detach({ model, layers }: Adapter) {
 
 function loraLayer(base: Linear, A: tf.Variable, B: tf.Variable, config: LoraConfig): LoraLayer {
   const scaling = config.loraAlpha / config.r;
-  const adapted: Linear = (x, random) => {
-    const low = tf.matMul(dropout(x, config.loraDropout, random), A as tf.Tensor2D, false, true);
-    const update = tf.matMul(low, B as tf.Tensor2D, false, true);
-    return tf.add(base(x, random), tf.mul(update, scaling));
+  const adapted: Linear = {
+    ...base,
+    apply(x, random) {
+      const low = tf.matMul(dropout(x, config.loraDropout, random), A as tf.Tensor2D, false, true);
+      const update = tf.matMul(low, B as tf.Tensor2D, false, true);
+      return tf.add(base.apply(x, random), tf.mul(update, scaling));
+    },
   };
   return { A, B, base, adapted };
 }

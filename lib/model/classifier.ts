@@ -5,10 +5,8 @@ import { createRandom, type Random } from "../device/random.ts";
 import { type ModelConfig, readConfig } from "./config.ts";
 import { encode, encoderShapes, type Network } from "./encoder.ts";
 import { families } from "./families.ts";
+import { type Linear, linear } from "./linear.ts";
 import { readWeights } from "./weights.ts";
-
-/** A linear layer: [N, in] → [N, out]. */
-export type Linear = (x: tf.Tensor2D, random?: Random) => tf.Tensor2D;
 
 /** What can be trained and evaluated: a model, or an adapter on one. */
 export interface TextModel {
@@ -107,16 +105,12 @@ function build(
   for (const [name, { shape }] of parameters) {
     const module = name.slice(0, -".weight".length);
     if (shape.length !== 2 || name.includes("embeddings.")) continue;
-    linears.set(module, (x) =>
-      tf.add(
-        tf.matMul(x, parameter<tf.Tensor2D>(`${module}.weight`), false, true),
-        parameter(`${module}.bias`),
-      ));
+    linears.set(module, linear(parameter(`${module}.weight`), parameter(`${module}.bias`)));
   }
   const network: Network = {
     config,
     parameter,
-    linear: (name, x, random) => linears.get(name)!(x, random),
+    linear: (name, x, random) => linears.get(name)!.apply(x, random),
   };
   return {
     config,

@@ -50,10 +50,8 @@ function robertaBase(): Classifier {
   for (const [name, shape] of Object.entries(families.roberta.headShapes(768, 4))) {
     parameters.set(name, tf.variable(tf.zeros(shape)));
   }
-  const linears = [...parameters.keys()].filter((name) =>
-    /layer.*[a-z]+(?<!Norm)\.weight$/.test(name)
-  )
-    .map((name): [string, Linear] => [name.replace(".weight", ""), (x) => x]);
+  const linears = [...parameters].filter(([name]) => /layer.*[a-z]+(?<!Norm)\.weight$/.test(name))
+    .map(([name, { shape }]) => [name.replace(".weight", ""), { shape }] as [string, Linear]);
   return { parameters, linears: new Map(linears) } as unknown as Classifier;
 }
 

@@ -4,12 +4,12 @@
  * @module
  */
 import { ok } from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
 import { assertClose, maxDifference } from "../close.ts";
 import { assertGradients, lossAndGradients } from "../fixtures/gradients.ts";
 import { fixture, KINDS, readExpected } from "../fixtures/reference.ts";
 import { trainOnBatches } from "../fixtures/training.ts";
+import { logitsOf, parity, python, report, ROOT } from "./live.ts";
 import {
   addLora,
   type Batch,
@@ -26,45 +26,6 @@ import {
   type TextModel,
   writeSafetensors,
 } from "lightweight-finetuning";
-
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const PYTHON = Deno.env.get("PARITY_PYTHON") ?? `${ROOT}.venv-parity/bin/python`;
-const MISSING = await Deno.stat(PYTHON).then(
-  () => "",
-  () => ` (ignored: no ${PYTHON}; 'make parity' makes it)`,
-);
-
-function parity(name: string, compare: (folder: string) => Promise<void>) {
-  Deno.test({
-    name: name + MISSING,
-    ignore: MISSING !== "",
-    async fn() {
-      const folder = await Deno.makeTempDir();
-      try {
-        await compare(folder);
-      } finally {
-        await Deno.remove(folder, { recursive: true });
-        tf.disposeVariables();
-      }
-    },
-  });
-}
-
-async function python(...args: string[]) {
-  const { success, stderr } = await new Deno.Command(PYTHON, {
-    args: [`${ROOT}test/parity/reference.py`, ...args],
-    env: { HF_HUB_OFFLINE: "1" },
-    stdin: "null",
-  }).output();
-  ok(success, new TextDecoder().decode(stderr));
-}
-
-const report = (what: string, difference: number) =>
-  console.log(`${what}: largest difference ${difference.toExponential(1)}`);
-
-function logitsOf(model: TextModel, batch: Batch): Float32Array {
-  return tf.tidy(() => model.forward(batch).dataSync<"float32">());
-}
 
 /** Adds noise to all that is trained, so that what was not saved, or not loaded, shows. */
 function shake(model: TextModel) {
@@ -130,7 +91,7 @@ async function compareFiles(name: string, model: string, adapter: string, folder
   await saveModel(classifier, `${await note("our full model", classifier)}/model`);
   classifier.dispose();
 
-  await python("logits", ...[...ours.keys()].map((files) => `${folder}/${files}`));
+  await python("reference.py", "logits", ...[...ours.keys()].map((files) => `${folder}/${files}`));
   for (const [files, logits] of ours) {
     const theirs = (await readSafetensors(`${folder}/${files}/logits.safetensors`)).get("logits")!;
     const difference = assertClose(logits, theirs.data as Float32Array, 1e-4, files);
@@ -148,7 +109,7 @@ for (const kind of KINDS) {
 
 parity("RoBERTa-base's logits, gradients and files are PyTorch's", async (folder) => {
   const [modelFolder, adapterFolder] = [`${folder}/model`, `${folder}/adapter`];
-  await python("base", folder);
+  await python("reference.py", "base", folder);
   const reference = await readExpected(folder);
   const batch = reference.batch();
   for (const way of ["full", "lora"]) {
@@ -172,7 +133,7 @@ parity("RoBERTa-base's logits, gradients and files are PyTorch's", async (folder
 });
 
 parity("MiniLM's loss follows PyTorch's for 50 steps", async (folder) => {
-  await python("curve", folder, await wheelModel(), `${ROOT}data/headlines.csv`);
+  await python("reference.py", "curve", folder, await wheelModel(), `${ROOT}data/headlines.csv`);
   const reference = await readExpected(folder);
   for (const way of ["full", "lora"]) {
     const classifier = await loadClassifier(`${folder}/model`, { dropout: 0 });
