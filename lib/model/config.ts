@@ -1,6 +1,8 @@
+import { families } from "./families.ts";
+
 /** What an encoder is built from; fields of config.json in camelCase. */
 export interface ModelConfig {
-  modelType: "bert" | "roberta";
+  modelType: "bert" | "roberta" | "xlm-roberta" | "distilbert";
   vocabSize: number;
   hiddenSize: number;
   numHiddenLayers: number;
@@ -21,7 +23,7 @@ export interface ModelConfig {
 }
 
 /**
- * Reads config.json of a BERT or RoBERTa checkpoint; what it leaves out has the value that Transformers gives it.
+ * Reads config.json of a checkpoint; what it leaves out has the value that Transformers gives it.
  *
  * @throws {TypeError} When the architecture, or one of its options, is none that this library has.
  */
@@ -38,21 +40,25 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
       );
     }
   };
-  only("model_type", ["bert", "roberta"]);
-  only("hidden_act", ["gelu", undefined]);
+  only("model_type", Object.keys(families));
+  const modelType = raw.model_type as ModelConfig["modelType"];
+  const { fields, defaults } = families[modelType];
+  const named = (key: string) => fields[key] ?? key;
+  only(named("hidden_act"), ["gelu", undefined]);
   only("position_embedding_type", ["absolute", undefined]);
   only("is_decoder", [false, undefined]);
   const number = (key: string, fallback?: number) => {
-    const value = raw[key] ?? fallback;
+    const value = raw[named(key)] ?? defaults[key] ?? fallback;
     if (typeof value === "number") return value;
     throw new TypeError(
-      `Cannot load ${path} as '${key}' must be a number: current value is ${JSON.stringify(value)}`,
+      `Cannot load ${path} as '${named(key)}' must be a number: current value is ${
+        JSON.stringify(value)
+      }`,
     );
   };
-  const roberta = raw.model_type === "roberta";
   const hiddenDropoutProb = number("hidden_dropout_prob", 0.1);
   return {
-    modelType: raw.model_type as ModelConfig["modelType"],
+    modelType,
     vocabSize: number("vocab_size"),
     hiddenSize: number("hidden_size"),
     numHiddenLayers: number("num_hidden_layers"),
@@ -64,7 +70,7 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
     hiddenDropoutProb,
     attentionProbsDropoutProb: number("attention_probs_dropout_prob", 0.1),
     classifierDropout: number("classifier_dropout", hiddenDropoutProb),
-    padTokenId: number("pad_token_id", roberta ? 1 : 0),
+    padTokenId: number("pad_token_id", 0),
     initializerRange: number("initializer_range", 0.02),
     raw,
   };

@@ -1,8 +1,12 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../batches.ts";
 import type { Random } from "../device/random.ts";
+import { attention } from "../kernels/attention.ts";
+import { dropout } from "../kernels/dropout.ts";
+import { gelu } from "../kernels/gelu.ts";
+import { addNorm } from "../kernels/norm.ts";
 import type { ModelConfig } from "./config.ts";
-import { attention, dropout, gelu, layerNorm } from "./kernels.ts";
+import { type EmbeddingTable, families, linearShapes } from "./families.ts";
 
 /** What a network's parts are called from: weights and linear layers by their names in a checkpoint. */
 export interface Network {
@@ -13,92 +17,88 @@ export interface Network {
 }
 
 /**
- * The encoder of BERT and RoBERTa: hidden states [B·T, H] of the last layer.
+ * The encoder of BERT and its kin: the last hidden states of the first tokens, [B, H], which is all that a head
+ * reads.
  *
- * @param prefix What the encoder's names begin with, such as `bert.`.
- * @param positionIds Which position each token has, [B·T].
  * @param random Source of dropout; without it there is none.
  * @see Devlin et al., BERT, 2018; modeling_bert.py of Transformers
  */
-export function encode(
-  network: Network,
-  prefix: string,
-  batch: Batch,
-  positionIds: Int32Array,
-  random?: Random,
-): tf.Tensor2D {
+export function encode(network: Network, batch: Batch, random?: Random): tf.Tensor2D {
   const { config } = network;
+  const family = families[config.modelType];
   const [B, T, A] = [batch.size, batch.length, config.numAttentionHeads];
-  const D = config.hiddenSize / A;
+  const { hiddenDropoutProb, attentionProbsDropoutProb } = config;
 
-  const norm = (name: string, x: tf.Tensor2D) =>
-    layerNorm(
-      x,
-      network.parameter(`${prefix}${name}.weight`),
-      network.parameter(`${prefix}${name}.bias`),
-      config.layerNormEps,
-    );
-  const linear = (name: string, x: tf.Tensor2D) => network.linear(`${prefix}${name}`, x, random);
-  const drop = (x: tf.Tensor2D) => dropout(x, config.hiddenDropoutProb, random);
-  const heads = (x: tf.Tensor2D) =>
-    // [B·T, H] → [B, A, T, D]
-    tf.transpose(tf.reshape(x, [B, T, A, D]), [0, 2, 1, 3]) as tf.Tensor4D;
-  const joined = (x: tf.Tensor4D) =>
-    // [B, A, T, D] → [B·T, H]
-    tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [B * T, A * D]) as tf.Tensor2D;
+  const linear = (name: string, x: tf.Tensor2D) => network.linear(name, x, random);
+  const norm = (name: string, x: tf.Tensor2D, residual: tf.Tensor2D, rate: number) => {
+    const scale = network.parameter<tf.Variable<tf.Rank.R1>>(`${name}.weight`);
+    const shift = network.parameter<tf.Variable<tf.Rank.R1>>(`${name}.bias`);
+    return addNorm(x, residual, { scale, shift, epsilon: config.layerNormEps }, rate, random);
+  };
 
-  const embed = (table: string, ids: Int32Array) =>
-    tf.gather(
-      network.parameter<tf.Tensor2D>(`${prefix}embeddings.${table}.weight`),
-      tf.tensor1d(ids),
-    );
-  const words = embed("word_embeddings", batch.inputIds);
-  const positions = embed("position_embeddings", positionIds);
-  const types = embed("token_type_embeddings", new Int32Array(1)); // one text, so every token is of type 0
-  let x = drop(norm("embeddings.LayerNorm", tf.add(tf.add(words, types), positions)));
+  const ids: Record<EmbeddingTable, Int32Array> = {
+    word_embeddings: batch.inputIds,
+    token_type_embeddings: new Int32Array(1), // one text, so every token is of type 0
+    position_embeddings: family.positions.ids(batch, config.padTokenId),
+  };
+  const embeddings = `${family.prefix}embeddings`;
+  const rows = family.embeddings.map((table) =>
+    tf.gather(network.parameter<tf.Tensor2D>(`${embeddings}.${table}.weight`), ids[table])
+  );
+  const last = rows.pop()!;
+  const sum = rows.reduce((sum, rows) => tf.add(sum, rows));
+  let x = dropout(norm(`${embeddings}.LayerNorm`, sum, last, 0), hiddenDropoutProb, random);
 
   const padding = Float32Array.from(batch.attentionMask, (token) => token ? 0 : -1e9);
-  const mask = tf.tensor4d(padding, [B, 1, 1, T]);
-  for (let i = 0; i < config.numHiddenLayers; i++) {
-    const layer = `encoder.layer.${i}.`;
-    const q = heads(linear(`${layer}attention.self.query`, x));
-    const k = heads(linear(`${layer}attention.self.key`, x));
-    const v = heads(linear(`${layer}attention.self.value`, x));
-    const context = joined(attention(q, k, v, mask, config.attentionProbsDropoutProb, random));
-    const attended = drop(linear(`${layer}attention.output.dense`, context));
-    x = norm(`${layer}attention.output.LayerNorm`, tf.add(attended, x));
-    const wide = gelu(linear(`${layer}intermediate.dense`, x)); // [B·T, I]
-    x = norm(`${layer}output.LayerNorm`, tf.add(drop(linear(`${layer}output.dense`, wide)), x));
-  }
+  const mask = tf.tensor2d(padding, [B, T]);
+  const layer = (i: number, x: tf.Tensor2D) => {
+    const names = family.layer(i);
+    // A head reads the first tokens alone, so the last layer computes no others.
+    const from = i < config.numHiddenLayers - 1 ? x : firstTokens(x, B);
+    const q = linear(names.query, from);
+    const k = linear(names.key, x);
+    const v = linear(names.value, x);
+    const context = attention(q, k, v, mask, A, attentionProbsDropoutProb, random);
+    const attended = linear(names.attentionOutput, context);
+    const middle = norm(names.attentionNorm, attended, from, family.attentionOutputDropout(config));
+    const wide = gelu(linear(names.intermediate, middle)); // [N, I]
+    return norm(names.outputNorm, linear(names.output, wide), middle, hiddenDropoutProb);
+  };
+  for (let i = 0; i < config.numHiddenLayers; i++) x = tf.tidy(() => layer(i, x));
   return x;
+}
+
+/** [B·T, H] → [B, H] */
+function firstTokens(x: tf.Tensor2D, size: number): tf.Tensor2D {
+  const width = x.shape[1];
+  const byRow = tf.reshape(x, [size, -1, width]);
+  return tf.reshape(tf.slice(byRow, [0, 0, 0], [size, 1, width]), [size, width]);
 }
 
 /** Names and shapes of the encoder's parameters, in a checkpoint's layout: linear weights are [out, in]. */
 export function encoderShapes(config: ModelConfig): Record<string, number[]> {
   const { hiddenSize: H, intermediateSize: I } = config;
-  const linear = (name: string, output: number, input: number) => ({
-    [`${name}.weight`]: [output, input],
-    [`${name}.bias`]: [output],
-  });
+  const { prefix, embeddings, layer } = families[config.modelType];
   const norm = (name: string) => ({ [`${name}.weight`]: [H], [`${name}.bias`]: [H] });
-  const shapes: Record<string, number[]> = {
-    "embeddings.word_embeddings.weight": [config.vocabSize, H],
-    "embeddings.position_embeddings.weight": [config.maxPositionEmbeddings, H],
-    "embeddings.token_type_embeddings.weight": [config.typeVocabSize, H],
-    ...norm("embeddings.LayerNorm"),
+  const rows: Record<EmbeddingTable, number> = {
+    word_embeddings: config.vocabSize,
+    token_type_embeddings: config.typeVocabSize,
+    position_embeddings: config.maxPositionEmbeddings,
   };
+  const shapes: Record<string, number[]> = norm(`${prefix}embeddings.LayerNorm`);
+  for (const table of embeddings) shapes[`${prefix}embeddings.${table}.weight`] = [rows[table], H];
   for (let i = 0; i < config.numHiddenLayers; i++) {
-    const layer = `encoder.layer.${i}.`;
+    const names = layer(i);
     Object.assign(
       shapes,
-      linear(`${layer}attention.self.query`, H, H),
-      linear(`${layer}attention.self.key`, H, H),
-      linear(`${layer}attention.self.value`, H, H),
-      linear(`${layer}attention.output.dense`, H, H),
-      norm(`${layer}attention.output.LayerNorm`),
-      linear(`${layer}intermediate.dense`, I, H),
-      linear(`${layer}output.dense`, H, I),
-      norm(`${layer}output.LayerNorm`),
+      linearShapes(names.query, H, H),
+      linearShapes(names.key, H, H),
+      linearShapes(names.value, H, H),
+      linearShapes(names.attentionOutput, H, H),
+      norm(names.attentionNorm),
+      linearShapes(names.intermediate, I, H),
+      linearShapes(names.output, H, I),
+      norm(names.outputNorm),
     );
   }
   return shapes;

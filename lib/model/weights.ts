@@ -74,7 +74,7 @@ async function readFile(
 function currentName(stored: string, { prefix }: Family, shapes: Record<string, number[]>) {
   const name = stored.replace(/LayerNorm\.gamma$/, "LayerNorm.weight")
     .replace(/LayerNorm\.beta$/, "LayerNorm.bias");
-  return /^(embeddings|encoder|pooler)\./.test(name) && !(name in shapes) ? prefix + name : name;
+  return prefix + name in shapes ? prefix + name : name;
 }
 
 async function weightFiles(folder: string): Promise<string[]> {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import { assertClose, maxDifference } from "../close.ts";
 import { alteredCopy } from "../fixtures/altered.ts";
-import { KINDS, readReference } from "../fixtures/reference.ts";
+import { fixture, KINDS, readReference } from "../fixtures/reference.ts";
 import { examples } from "../fixtures/training.ts";
 import {
   type Classifier,
@@ -13,17 +13,26 @@ import {
   type StoredTensor,
 } from "lightweight-finetuning";
 
+const ROBERTA_HEAD = [
+  "classifier.dense.weight",
+  "classifier.dense.bias",
+  "classifier.out_proj.weight",
+  "classifier.out_proj.bias",
+];
 const NEW = {
   bert: ["classifier.weight", "classifier.bias"],
-  roberta: [
-    "classifier.dense.weight",
-    "classifier.dense.bias",
-    "classifier.out_proj.weight",
-    "classifier.out_proj.bias",
+  roberta: ROBERTA_HEAD,
+  "xlm-roberta": ROBERTA_HEAD,
+  distilbert: [
+    "pre_classifier.weight",
+    "pre_classifier.bias",
+    "classifier.weight",
+    "classifier.bias",
   ],
 };
 const LABELS = ["a", "b", "c", "d"];
-const MAX_TOKENS = { bert: 40, roberta: 40 };
+const MAX_TOKENS = 40; // RoBERTa's position tables have two rows more
+const { dropouts: DROPOUTS } = JSON.parse(await Deno.readTextFile(fixture("expected.json")));
 
 for (const kind of KINDS) {
   Deno.test(`loadClassifier() gives Transformers' logits for ${kind}`, async () => {
@@ -32,11 +41,6 @@ for (const kind of KINDS) {
     const logits = model.forward(reference.batch());
     assertClose(logits.dataSync(), reference.numbers("logits"), 1e-5);
     assert.deepEqual(model.newParameters, []);
-    for (const form of ["f16", "bf16", "sharded"]) {
-      const other = await loadClassifier(`${reference.folder}/${form}`);
-      const name = form === "sharded" ? "logits" : `${form}.logits`;
-      assertClose(other.forward(reference.batch()).dataSync(), reference.numbers(name), 1e-5, form);
-    }
   });
 
   Deno.test(`loadClassifier() puts a new head on a bare encoder of ${kind}`, async () => {
@@ -81,15 +85,14 @@ for (const kind of KINDS) {
 
   Deno.test(`forward() refuses more tokens than ${kind} has positions for`, async () => {
     const model = await loadClassifier((await readReference(kind)).folder);
-    const limit = MAX_TOKENS[kind];
-    assert.equal(maxTokens(model.config), limit);
+    assert.equal(maxTokens(model.config), MAX_TOKENS);
     const batch = (length: number) =>
       collate({ inputIds: [new Int32Array(length).fill(5)], labels: [0] }, [0], 1);
-    assert.ok(model.forward(batch(limit)).dataSync().every(Number.isFinite));
-    assert.throws(() => model.forward(batch(limit + 1)), {
+    assert.ok(model.forward(batch(MAX_TOKENS)).dataSync().every(Number.isFinite));
+    assert.throws(() => model.forward(batch(MAX_TOKENS + 1)), {
       name: "RangeError",
-      message: `Cannot classify as 'length' must be at most ${limit} tokens: current value is ` +
-        `${limit + 1}. Truncate the texts when tokenizing`,
+      message: "Cannot classify as 'length' must be at most 40 tokens: current value is 41. " +
+        "Truncate the texts when tokenizing",
     });
   });
 
@@ -106,7 +109,60 @@ for (const kind of KINDS) {
     const withRandom = still.forward(reference.batch(), createRandom(1)).dataSync();
     assert.deepEqual(withRandom, still.forward(reference.batch()).dataSync());
   });
+
+  Deno.test(`forward() applies each of ${kind}'s dropout rates as often as Transformers`, async () => {
+    const reference = await readReference(kind);
+    const none = Object.fromEntries(Object.keys(DROPOUTS[kind]).map((field) => [field, 0]));
+    for (const [field, count] of Object.entries(DROPOUTS[kind])) {
+      await using copy = await alteredCopy(reference.folder, { json: { ...none, [field]: 0.5 } });
+      const random = createRandom(1); // each dropout is one draw
+      (await loadClassifier(copy.path)).forward(reference.batch(), random);
+      assert.equal(random.draws, count, field);
+    }
+  });
 }
+
+for (const kind of ["bert", "roberta"]) {
+  Deno.test(`loadClassifier() reads ${kind} in 16 bits and in shards`, async () => {
+    const reference = await readReference(kind);
+    for (const form of ["f16", "bf16", "sharded"]) {
+      const model = await loadClassifier(`${reference.folder}/${form}`);
+      const name = form === "sharded" ? "logits" : `${form}.logits`;
+      assertClose(model.forward(reference.batch()).dataSync(), reference.numbers(name), 1e-5, form);
+    }
+  });
+}
+
+Deno.test("loadClassifier() reads a bare encoder of DistilBERT", async () => {
+  const reference = await readReference("distilbert");
+  await using bare = await alteredCopy(reference.folder, {
+    tensors(tensors) {
+      for (const [name, tensor] of [...tensors]) {
+        tensors.delete(name);
+        tensors.set(name.replace("distilbert.", ""), tensor);
+      }
+    },
+  });
+  const model = await loadClassifier(bare.path);
+  assert.deepEqual(model.newParameters, []);
+  const logits = model.forward(reference.batch()).dataSync();
+  assertClose(logits, reference.numbers("logits"), 1e-5);
+});
+
+Deno.test("loadClassifier() gives what config.json leaves out the value that Transformers gives it", async () => {
+  await using copy = await alteredCopy(fixture("distilbert"), {
+    json: { dropout: undefined, attention_dropout: undefined, seq_classif_dropout: undefined },
+  });
+  const { config } = await loadClassifier(copy.path);
+  assert.deepEqual(
+    [config.hiddenDropoutProb, config.attentionProbsDropoutProb, config.classifierDropout],
+    [0.1, 0.1, 0.2],
+  );
+  await using other = await alteredCopy(fixture("xlm-roberta"), {
+    json: { pad_token_id: undefined },
+  });
+  assert.equal((await loadClassifier(other.path)).config.padTokenId, 1);
+});
 
 Deno.test("loadClassifier() draws a head from the seed", async () => {
   const { folder } = await readReference("roberta");
@@ -131,6 +187,7 @@ const belong = "Do config.json and 'labels' belong to these weights\\?";
 const FAULTS: {
   what: string;
   error: RegExp;
+  kind?: string;
   json?: Record<string, unknown>;
   tensors?: (tensors: Map<string, StoredTensor>) => void;
   labels?: string[];
@@ -169,12 +226,18 @@ const FAULTS: {
   {
     what: "another architecture",
     json: { model_type: "gpt2" },
-    error: /'model_type' must be bert or roberta: current value is "gpt2"/,
+    error: /'model_type' must be bert or roberta or .*: current value is "gpt2"/,
   },
   {
     what: "another activation",
     json: { hidden_act: "gelu_new" },
     error: /'hidden_act' must be gelu: current value is "gelu_new"/,
+  },
+  {
+    what: "another activation of DistilBERT",
+    kind: "distilbert",
+    json: { activation: "relu" },
+    error: /'activation' must be gelu: current value is "relu"/,
   },
   {
     what: "other positions",
@@ -193,10 +256,10 @@ const FAULTS: {
   },
 ];
 
-for (const { what, error, labels, ...change } of FAULTS) {
+for (const { what, error, kind = "bert", labels, ...change } of FAULTS) {
   Deno.test(`loadClassifier() refuses ${what} and leaves no tensor`, async () => {
-    await using copy = await alteredCopy((await readReference("bert")).folder, change);
-    (await loadClassifier((await readReference("bert")).folder)).dispose();
+    await using copy = await alteredCopy(fixture(kind), change);
+    (await loadClassifier(fixture(kind))).dispose();
     const before = tf.memory().numTensors;
     await assert.rejects(loadClassifier(copy.path, labels ? { labels } : {}), {
       name: "TypeError",

@@ -34,7 +34,8 @@ for (const kind of KINDS) {
 
 /** RoBERTa-base without its numbers, 500 MB; only the head, which an adapter copies, has them. */
 function robertaBase(): Classifier {
-  const sizes = {
+  const config = {
+    modelType: "roberta",
     hiddenSize: 768,
     intermediateSize: 3072,
     numHiddenLayers: 12,
@@ -43,16 +44,16 @@ function robertaBase(): Classifier {
     typeVocabSize: 1,
   } as ModelConfig;
   const parameters = new Map<string, tf.Variable>();
-  for (const [name, shape] of Object.entries(encoderShapes(sizes))) {
+  for (const [name, shape] of Object.entries(encoderShapes(config))) {
     const size = shape.reduce((a, b) => a * b);
-    parameters.set(`roberta.${name}`, { shape, size, trainable: true } as unknown as tf.Variable);
+    parameters.set(name, { shape, size, trainable: true } as unknown as tf.Variable);
   }
   for (const [name, shape] of Object.entries(families.roberta.headShapes(768, 4))) {
     parameters.set(name, tf.variable(tf.zeros(shape)));
   }
   const linears = [...parameters].filter(([name]) => /layer.*[a-z]+(?<!Norm)\.weight$/.test(name))
     .map(([name, { shape }]) => [name.replace(".weight", ""), { shape }] as [string, Linear]);
-  return { parameters, linears: new Map(linears) } as unknown as Classifier;
+  return { config, parameters, linears: new Map(linears) } as unknown as Classifier;
 }
 
 Deno.test("trainableParameters() prints peft's line for RoBERTa-base", async () => {

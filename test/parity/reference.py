@@ -31,6 +31,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from transformers import (
+    AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     RobertaConfig,
@@ -39,7 +40,14 @@ from transformers import (
 )
 
 LABELS = 4
-NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+DROPOUTS = [
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "classifier_dropout",
+    "dropout",  # this and the following are DistilBERT's
+    "attention_dropout",
+    "seq_classif_dropout",
+]
 
 
 def roberta_base():
@@ -54,13 +62,16 @@ def roberta_base():
 
 def load(folder, labels=None):
     options = {} if labels is None else {"num_labels": labels}
+    config = AutoConfig.from_pretrained(folder, **options)
+    for name in DROPOUTS:
+        if hasattr(config, name):
+            setattr(config, name, 0.0)
     model, info = AutoModelForSequenceClassification.from_pretrained(
         folder,
+        config=config,
         dtype=torch.float32,
         attn_implementation="eager",
         output_loading_info=True,
-        **NO_DROPOUT,
-        **options,
     )
     missing = {name for name in info["missing_keys"] if labels is None or "classifier" not in name}
     wrong = [missing, info["unexpected_keys"], info["mismatched_keys"]]
@@ -76,12 +87,13 @@ def load_adapter(model, folder):
 
 
 def add_lora(model, r, alpha, zero):
+    distilbert = model.config.model_type == "distilbert"
     config = LoraConfig(
         task_type="SEQ_CLS",
         r=r,
         lora_alpha=alpha,
         lora_dropout=0.0,
-        target_modules=["query", "value"],
+        target_modules=["q_lin", "v_lin"] if distilbert else ["query", "value"],
         init_lora_weights=zero,
     )
     return get_peft_model(model, config).eval()

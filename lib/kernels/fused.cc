@@ -1,0 +1,367 @@
+// Fused CPU kernels, compiled at set-up and loaded by native.ts. Each does in one pass over memory what the plain
+// version in the TypeScript file of its name composes of many ops, and draws dropout from the same numbers.
+
+#include "tensorflow/core/framework/op.h"
+#include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/framework/shape_inference.h"
+#include "tensorflow/core/util/work_sharder.h"
+#include "unsupported/Eigen/SpecialFunctions"
+
+namespace {
+
+using tensorflow::OpKernelConstruction;
+using tensorflow::OpKernelContext;
+using tensorflow::Tensor;
+
+using Row = Eigen::Map<Eigen::ArrayXf>;
+using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
+using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Head = Eigen::Map<Matrix, 0, Eigen::OuterStride<>>;
+using ConstHead = Eigen::Map<const Matrix, 0, Eigen::OuterStride<>>;
+
+// One head of one text: `rows` rows from row `first` on of x [N, width], D columns from `column` on.
+ConstHead head(const float* x, int64_t first, int64_t rows, int64_t width, int64_t column, int64_t D) {
+  return ConstHead(x + first * width + column, rows, D, Eigen::OuterStride<>(width));
+}
+Head head(float* x, int64_t first, int64_t rows, int64_t width, int64_t column, int64_t D) {
+  return Head(x + first * width + column, rows, D, Eigen::OuterStride<>(width));
+}
+
+const float* in(OpKernelContext* context, int i) { return context->input(i).flat<float>().data(); }
+
+// Null, and a failed status, where memory is short.
+float* out(OpKernelContext* context, int i, const tensorflow::TensorShape& shape) {
+  Tensor* tensor = nullptr;
+  const auto status = context->allocate_output(i, shape, &tensor);
+  if (!status.ok()) context->SetStatus(status);
+  return status.ok() ? tensor->flat<float>().data() : nullptr;
+}
+
+// Calls work(begin, end) on TensorFlow's own threads; `cost` is a unit's in cycles.
+template <typename Work>
+void parallel(OpKernelContext* context, int64_t units, int64_t cost, Work work) {
+  const auto* workers = context->device()->tensorflow_cpu_worker_threads();
+  tensorflow::Shard(workers->num_threads, workers->workers, units, cost, work);
+}
+
+// Dropout's factors, 0 or 1 / (1 - rate), from the numbers that StatelessRandomUniform makes of a seed
+// (stateless_random_ops.cc): Philox4x32 (Salmon et al., 2011), here for sixteen counters at once.
+class Dropout {
+ public:
+  Dropout(const Tensor& seed, float rate)
+      : kept_(1 / (1 - rate)), threshold_(std::ceil(rate * (1 << 23))) {
+    const auto words = seed.flat<int32_t>();
+    const uint64_t low = int64_t{words(0)}, high = int64_t{words(1)};
+    uint32_t counter[4][1] = {{uint32_t(low)}, {uint32_t(low >> 32)}, {uint32_t(high)}, {uint32_t(high >> 32)}};
+    Rounds(counter, 0x3ec8f720, 0x02461e29);
+    for (int i = 0; i < 4; i++) mixed_[i] = counter[i][0];
+  }
+
+  // The factors of numbers `offset` to `offset + count`.
+  void Fill(int64_t offset, int64_t count, float* factors) const {
+    if (threshold_ == 0) return void(std::fill_n(factors, count, 1.0f));
+    for (int64_t start = offset / 4 * 4; start < offset + count; start += 4 * LANES) {
+      uint32_t bits[4][LANES];
+      float block[LANES][4];
+      for (int i = 0; i < LANES; i++) {
+        const uint64_t counter = start / 4 + i;
+        bits[0][i] = counter, bits[1][i] = counter >> 32, bits[2][i] = mixed_[2], bits[3][i] = mixed_[3];
+      }
+      Rounds(bits, mixed_[0], mixed_[1]);
+      for (int i = 0; i < LANES; i++) {
+        for (int j = 0; j < 4; j++) block[i][j] = (bits[j][i] & 0x7fffff) >= threshold_ ? kept_ : 0;
+      }
+      const int64_t from = std::max(start, offset), to = std::min(start + 4 * LANES, offset + count);
+      std::copy_n(&block[0][0] + (from - start), to - from, factors + (from - offset));
+    }
+  }
+
+ private:
+  static constexpr int LANES = 16;
+
+  template <int N>
+  static void Rounds(uint32_t (&counter)[4][N], uint32_t key0, uint32_t key1) {
+    for (int round = 0; round < 10; round++, key0 += 0x9E3779B9, key1 += 0xBB67AE85) {
+      for (int i = 0; i < N; i++) {
+        const uint64_t a = uint64_t{0xD2511F53} * counter[0][i], b = uint64_t{0xCD9E8D57} * counter[2][i];
+        counter[0][i] = uint32_t(b >> 32) ^ counter[1][i] ^ key0, counter[1][i] = b;
+        counter[2][i] = uint32_t(a >> 32) ^ counter[3][i] ^ key1, counter[3][i] = a;
+      }
+    }
+  }
+
+  float kept_;
+  uint32_t threshold_, mixed_[4];
+};
+
+class Kernel : public tensorflow::OpKernel {
+ public:
+  explicit Kernel(OpKernelConstruction* construction) : OpKernel(construction) {}
+  float Number(OpKernelConstruction* construction, const char* name) {
+    float value = 0;
+    const auto status = construction->GetAttr(name, &value);
+    if (!status.ok()) construction->SetStatus(status);
+    return value;
+  }
+};
+
+class Gelu : public Kernel {
+ public:
+  using Kernel::Kernel;
+  void Compute(OpKernelContext* context) override {
+    const Tensor& input = context->input(0);
+    const float* x = in(context, 0);
+    float* y = out(context, 0, input.shape());
+    if (!context->status().ok()) return;
+    parallel(context, input.NumElements(), 10, [=](int64_t begin, int64_t end) {
+      const ConstRow from(x + begin, end - begin);
+      Row(y + begin, end - begin) = from * 0.5f * (1 + (from * float(M_SQRT1_2)).erf());
+    });
+  }
+};
+
+class GeluGrad : public Kernel {
+ public:
+  using Kernel::Kernel;
+  void Compute(OpKernelContext* context) override {
+    const Tensor& input = context->input(0);
+    const float *x = in(context, 0), *dy = in(context, 1);
+    float* dx = out(context, 0, input.shape());
+    if (!context->status().ok()) return;
+    parallel(context, input.NumElements(), 20, [=](int64_t begin, int64_t end) {
+      const ConstRow from(x + begin, end - begin);
+      const auto cdf = 0.5f * (1 + (from * float(M_SQRT1_2)).erf());
+      const auto pdf = (from.square() * -0.5f).exp() * float(M_2_SQRTPI * M_SQRT1_2 / 2);
+      Row(dx + begin, end - begin) = ConstRow(dy + begin, end - begin) * (cdf + from * pdf);
+    });
+  }
+};
+
+// y = x · keep / (1 - rate); its gradient is itself.
+class DropoutKernel : public Kernel {
+ public:
+  explicit DropoutKernel(OpKernelConstruction* c) : Kernel(c), rate_(Number(c, "rate")) {}
+  void Compute(OpKernelContext* context) override {
+    const Tensor& input = context->input(0);
+    const float* x = in(context, 0);
+    float* y = out(context, 0, input.shape());
+    const Dropout dropout(context->input(1), rate_);
+    if (!context->status().ok()) return;
+    parallel(context, input.NumElements(), 10, [=](int64_t begin, int64_t end) {
+      constexpr int64_t BLOCK = 1024;  // stays in the nearest cache
+      for (; begin < end; begin += BLOCK) {
+        const int64_t count = std::min(BLOCK, end - begin);
+        dropout.Fill(begin, count, y + begin);
+        Row(y + begin, count) *= ConstRow(x + begin, count);
+      }
+    });
+  }
+
+ private:
+  float rate_;
+};
+
+// y = norm(dropout(x) + residual), row by row.
+class AddNorm : public Kernel {
+ public:
+  explicit AddNorm(OpKernelConstruction* c)
+      : Kernel(c), rate_(Number(c, "rate")), epsilon_(Number(c, "epsilon")) {}
+  void Compute(OpKernelContext* context) override {
+    const auto shape = context->input(0).shape();
+    const int64_t rows = shape.dim_size(0), width = shape.dim_size(1);
+    const float *x = in(context, 0), *residual = in(context, 1);
+    const ConstRow scale(in(context, 2), width), shift(in(context, 3), width);
+    float* y = out(context, 0, shape);
+    float* normal = out(context, 1, shape);
+    float* inverse = out(context, 2, tensorflow::TensorShape({rows}));
+    const Dropout dropout(context->input(4), rate_);
+    if (!context->status().ok()) return;
+    parallel(context, rows, 20 * width, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        Row row(normal + i * width, width);
+        dropout.Fill(i * width, width, row.data());
+        row = row * ConstRow(x + i * width, width) + ConstRow(residual + i * width, width);
+        row -= row.mean();
+        inverse[i] = 1 / std::sqrt(row.square().mean() + epsilon_);
+        row *= inverse[i];
+        Row(y + i * width, width) = row * scale + shift;
+      }
+    });
+  }
+
+ private:
+  float rate_, epsilon_;
+};
+
+class AddNormGrad : public Kernel {
+ public:
+  explicit AddNormGrad(OpKernelConstruction* c) : Kernel(c), rate_(Number(c, "rate")) {}
+  void Compute(OpKernelContext* context) override {
+    const auto shape = context->input(0).shape();
+    const int64_t rows = shape.dim_size(0), width = shape.dim_size(1);
+    const float *dy = in(context, 0), *normal = in(context, 1), *inverse = in(context, 2);
+    const ConstRow scale(in(context, 3), width);
+    float* dx = out(context, 0, shape);
+    float* dresidual = out(context, 1, shape);
+    const Dropout dropout(context->input(4), rate_);
+    if (!context->status().ok()) return;
+    parallel(context, rows, 20 * width, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        const ConstRow n(normal + i * width, width);
+        Row d(dresidual + i * width, width), x(dx + i * width, width);
+        d = ConstRow(dy + i * width, width) * scale;
+        d = inverse[i] * (d - d.mean() - n * (d * n).mean());
+        dropout.Fill(i * width, width, x.data());
+        x *= d;
+      }
+    });
+  }
+
+ private:
+  float rate_;
+};
+
+// softmax(q · kᵀ / √D + mask), dropout, · v, head by head. q is [B·Q, A·D], k and v are [B·T, A·D],
+// mask is [B, T].
+class Attention : public Kernel {
+ public:
+  explicit Attention(OpKernelConstruction* c)
+      : Kernel(c), rate_(Number(c, "rate")), width_(Number(c, "width")) {}
+  void Compute(OpKernelContext* context) override {
+    const auto shape = context->input(0).shape();
+    const auto mask_shape = context->input(3).shape();
+    const int64_t B = mask_shape.dim_size(0), T = mask_shape.dim_size(1), Q = shape.dim_size(0) / B;
+    const int64_t H = shape.dim_size(1), D = width_, A = H / D;
+    const float *q = in(context, 0), *k = in(context, 1), *v = in(context, 2), *mask = in(context, 3);
+    float* y = out(context, 0, shape);
+    float* kept = out(context, 1, tensorflow::TensorShape({B, A, Q, T}));
+    const Dropout dropout(context->input(4), rate_);
+    const float scale = 1 / std::sqrt(float(D));
+    if (!context->status().ok()) return;
+    parallel(context, B * A, 4 * Q * T * D, [=](int64_t begin, int64_t end) {
+      Matrix p(Q, T);
+      Eigen::ArrayXf factors(T);
+      for (int64_t i = begin; i < end; i++) {
+        const int64_t b = i / A, column = i % A * D;
+        const ConstHead keys = head(k, b * T, T, H, column, D), values = head(v, b * T, T, H, column, D);
+        p.noalias() = head(q, b * Q, Q, H, column, D) * keys.transpose();
+        for (int64_t t = 0; t < Q; t++) {
+          Row row(p.data() + t * T, T), result(kept + (i * Q + t) * T, T);
+          row = row * scale + ConstRow(mask + b * T, T);
+          row = (row - row.maxCoeff()).exp();
+          row /= row.sum();
+          dropout.Fill((i * Q + t) * T, T, factors.data());
+          // The gradient needs a dropped probability too: its sign says that it was dropped.
+          result = (factors > 0).select(row, -row);
+          row *= factors;
+        }
+        head(y, b * Q, Q, H, column, D).noalias() = p * values;
+      }
+    });
+  }
+
+ private:
+  float rate_, width_;
+};
+
+class AttentionGrad : public Kernel {
+ public:
+  explicit AttentionGrad(OpKernelConstruction* c) : Kernel(c), rate_(Number(c, "rate")) {}
+  void Compute(OpKernelContext* context) override {
+    const auto shape = context->input(0).shape();
+    const auto kept_shape = context->input(3).shape();
+    const int64_t B = kept_shape.dim_size(0), A = kept_shape.dim_size(1);
+    const int64_t Q = kept_shape.dim_size(2), T = kept_shape.dim_size(3), H = shape.dim_size(1), D = H / A;
+    const float *q = in(context, 0), *k = in(context, 1), *v = in(context, 2), *kept = in(context, 3);
+    const float* dy = in(context, 4);
+    float* dq = out(context, 0, shape);
+    float* dk = out(context, 1, context->input(1).shape());
+    float* dv = out(context, 2, context->input(1).shape());
+    const float scale = 1 / std::sqrt(float(D)), factor = 1 / (1 - rate_);
+    if (!context->status().ok()) return;
+    parallel(context, B * A, 8 * Q * T * D, [=](int64_t begin, int64_t end) {
+      Matrix dropped(Q, T), ds(Q, T);
+      for (int64_t i = begin; i < end; i++) {
+        const int64_t b = i / A, column = i % A * D;
+        const ConstHead d = head(dy, b * Q, Q, H, column, D);
+        Row(dropped.data(), Q * T) = ConstRow(kept + i * Q * T, Q * T).max(0.0f) * factor;
+        head(dv, b * T, T, H, column, D).noalias() = dropped.transpose() * d;
+        ds.noalias() = d * head(v, b * T, T, H, column, D).transpose();
+        for (int64_t t = 0; t < Q; t++) {
+          const ConstRow p(kept + (i * Q + t) * T, T);
+          Row row(ds.data() + t * T, T);
+          row *= ConstRow(dropped.data() + t * T, T);
+          row = scale * (row - p.abs() * row.sum());
+        }
+        head(dq, b * Q, Q, H, column, D).noalias() = ds * head(k, b * T, T, H, column, D);
+        head(dk, b * T, T, H, column, D).noalias() = ds.transpose() * head(q, b * Q, Q, H, column, D);
+      }
+    });
+  }
+
+ private:
+  float rate_;
+};
+
+// One step of AdamW in PyTorch's order.
+class AdamW : public Kernel {
+ public:
+  using Kernel::Kernel;
+  void Compute(OpKernelContext* context) override {
+    const auto shape = context->input(0).shape();
+    const float *weight = in(context, 0), *mean = in(context, 1), *square = in(context, 2);
+    const float *gradient = in(context, 3), *numbers = in(context, 4);
+    const float scale = numbers[0], decay = numbers[1], rate = numbers[2], correction = numbers[3];
+    const float beta1 = numbers[4], rest1 = numbers[5], beta2 = numbers[6], rest2 = numbers[7];
+    const float epsilon = numbers[8];
+    float *w = out(context, 0, shape), *m = out(context, 1, shape), *v = out(context, 2, shape);
+    if (!context->status().ok()) return;
+    parallel(context, shape.num_elements(), 10, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        const float g = gradient[i] * scale;
+        m[i] = beta1 * mean[i] + rest1 * g;
+        v[i] = beta2 * square[i] + rest2 * (g * g);
+        w[i] = weight[i] * decay - rate * (m[i] / (std::sqrt(v[i]) * correction + epsilon));
+      }
+    });
+  }
+};
+
+}  // namespace
+
+#define FUSED(NAME, CLASS) \
+  REGISTER_KERNEL_BUILDER(Name(NAME).Device(tensorflow::DEVICE_CPU), CLASS)
+
+REGISTER_OP("FusedGelu").Input("x: float").Output("y: float");
+REGISTER_OP("FusedGeluGrad").Input("x: float").Input("dy: float").Output("dx: float");
+REGISTER_OP("FusedDropout").Input("x: float").Input("seed: int32").Attr("rate: float").Output("y: float");
+REGISTER_OP("FusedAddNorm")
+    .Input("x: float").Input("residual: float").Input("scale: float").Input("shift: float").Input("seed: int32")
+    .Attr("rate: float").Attr("epsilon: float")
+    .Output("y: float").Output("normal: float").Output("inverse: float");
+REGISTER_OP("FusedAddNormGrad")
+    .Input("dy: float").Input("normal: float").Input("inverse: float").Input("scale: float").Input("seed: int32")
+    .Attr("rate: float")
+    .Output("dx: float").Output("dresidual: float");
+REGISTER_OP("FusedAttention")
+    .Input("q: float").Input("k: float").Input("v: float").Input("mask: float").Input("seed: int32")
+    .Attr("rate: float").Attr("width: float")
+    .Output("y: float").Output("kept: float");
+REGISTER_OP("FusedAttentionGrad")
+    .Input("q: float").Input("k: float").Input("v: float").Input("kept: float").Input("dy: float")
+    .Attr("rate: float")
+    .Output("dq: float").Output("dk: float").Output("dv: float");
+
+REGISTER_OP("FusedAdamW")
+    .Input("weight: float").Input("mean: float").Input("square: float").Input("gradient: float")
+    .Input("numbers: float")
+    .Output("new_weight: float").Output("new_mean: float").Output("new_square: float");
+
+FUSED("FusedGelu", Gelu);
+FUSED("FusedGeluGrad", GeluGrad);
+FUSED("FusedDropout", DropoutKernel);
+FUSED("FusedAddNorm", AddNorm);
+FUSED("FusedAddNormGrad", AddNormGrad);
+FUSED("FusedAttention", Attention);
+FUSED("FusedAttentionGrad", AttentionGrad);
+FUSED("FusedAdamW", AdamW);

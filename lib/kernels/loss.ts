@@ -1,0 +1,7 @@
+import * as tf from "@tensorflow/tfjs-core";
+
+/** Mean cross-entropy of `logits` [B, C] against classes [B]. */
+export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
+  const targets = tf.oneHot(labels, logits.shape[1]);
+  return tf.neg(tf.mean(tf.sum(tf.mul(targets, tf.logSoftmax(logits)), -1)));
+}

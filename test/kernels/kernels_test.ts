@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import * as tf from "@tensorflow/tfjs-core";
+import { createRandom, openDevice } from "lightweight-finetuning";
+import { adamWStep } from "../../lib/kernels/adamw.ts";
+import { attention } from "../../lib/kernels/attention.ts";
+import { dropout } from "../../lib/kernels/dropout.ts";
+import { gelu } from "../../lib/kernels/gelu.ts";
+import { hasFused, withPlainKernels } from "../../lib/kernels/native.ts";
+import { addNorm } from "../../lib/kernels/norm.ts";
+import { assertClose } from "../close.ts";
+
+const device = await openDevice();
+const random = createRandom(1);
+const normal = (...shape: number[]) => tf.variable(random.normal(shape as [number, number]));
+
+/** Padding at the end of each text, one of them of a single token. */
+const mask = tf.tensor2d([[0, 0, 0, 0, 0], [0, 0, 0, -1e9, -1e9], [0, -1e9, -1e9, -1e9, -1e9]]);
+type Vector = tf.Variable<tf.Rank.R1>;
+
+// Sizes that no vector and no thread divides.
+const KERNELS: Record<string, { inputs: tf.Variable[]; run: (...inputs: never[]) => tf.Tensor }> = {
+  "gelu()": {
+    inputs: [tf.variable(tf.concat([normal(7, 33), tf.linspace(-30, 30, 33).reshape([1, 33])]))],
+    run: (x: tf.Tensor2D) => gelu(x),
+  },
+  "dropout()": {
+    inputs: [normal(77, 131)],
+    run: (x: tf.Tensor2D) => dropout(x, 0.3, createRandom(3, 7)),
+  },
+  "addNorm()": {
+    inputs: [normal(7, 33), normal(7, 33), normal(33), normal(33)],
+    run: (x: tf.Tensor2D, residual: tf.Tensor2D, scale: Vector, shift: Vector) =>
+      addNorm(x, residual, { scale, shift, epsilon: 1e-5 }),
+  },
+  "addNorm() with dropout": {
+    inputs: [normal(7, 33), normal(7, 33), normal(33), normal(33)],
+    run: (x: tf.Tensor2D, residual: tf.Tensor2D, scale: Vector, shift: Vector) =>
+      addNorm(x, residual, { scale, shift, epsilon: 1e-5 }, 0.2, createRandom(-3, 2 ** 31 - 1)),
+  },
+  "attention()": {
+    inputs: [normal(15, 14), normal(15, 14), normal(15, 14)],
+    run: (q: tf.Tensor2D, k: tf.Tensor2D, v: tf.Tensor2D) => attention(q, k, v, mask, 2),
+  },
+  "attention() with dropout": {
+    inputs: [normal(15, 14), normal(15, 14), normal(15, 14)],
+    run: (q: tf.Tensor2D, k: tf.Tensor2D, v: tf.Tensor2D) =>
+      attention(q, k, v, mask, 2, 0.5, createRandom(3, 9)),
+  },
+};
+
+Deno.test("hasFused() is true on a CPU that set-up compiled for", () => {
+  assert.equal(hasFused(), device.kind === "cpu");
+});
+
+for (const [name, { inputs, run }] of Object.entries(KERNELS)) {
+  Deno.test(`${name} and its gradients are the same fused and plain`, () => {
+    const call = run as (...inputs: tf.Tensor[]) => tf.Tensor;
+    const all = () => {
+      const before = tf.memory().numTensors;
+      const values = tf.tidy(() => {
+        const y = call(...inputs);
+        const weights = createRandom(2).normal(y.shape as [number]);
+        const { grads } = tf.variableGrads(
+          () => tf.sum(tf.mul(call(...inputs), weights)),
+          inputs,
+        );
+        return [y, ...inputs.map(({ name }) => grads[name]!)].map((x) =>
+          x.dataSync<"float32">().slice()
+        );
+      });
+      assert.equal(tf.memory().numTensors, before);
+      return values;
+    };
+    const [plain, fast] = [withPlainKernels(all), all()];
+    assert.equal(fast.length, 1 + inputs.length);
+    fast.forEach((values, i) => assertClose(values, plain[i]!, 2e-6, i ? `gradient ${i}` : "y"));
+    assert.deepEqual(all(), fast);
+  });
+}
+
+Deno.test("adamWStep() is the same fused and plain", () => {
+  const [weight, mean, gradient] = [normal(7, 33), normal(7, 33), normal(7, 33)];
+  const square = tf.square(normal(7, 33));
+  const numbers = {
+    ...{ scale: 0.4, decay: 0.9, learningRate: 0.1 },
+    ...{ beta1: 0.9, beta2: 0.999, epsilon: 1e-3, step: 3 },
+  };
+  const all = () =>
+    Object.values(adamWStep(weight, mean, square, gradient, numbers))
+      .map((x) => x.dataSync<"float32">());
+  const plain = withPlainKernels(all);
+  all().forEach((values, i) => assertClose(values, plain[i]!, 1e-6));
+});
