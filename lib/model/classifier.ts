@@ -6,6 +6,7 @@ import { type ModelConfig, readConfig } from "./config.ts";
 import { encode, encoderShapes, type Network } from "./encoder.ts";
 import { families } from "./families.ts";
 import { type Linear, linear } from "./linear.ts";
+import { linear4bit } from "./linear4bit.ts";
 import { readWeights } from "./weights.ts";
 
 /** What can be trained and evaluated: a model, or an adapter on one. */
@@ -41,11 +42,13 @@ export interface ClassifierOptions {
   seed?: number;
   /** Replaces all dropout rates of config.json. */
   dropout?: number;
+  /** Holds the weights of all linear layers but the head's at four bits, for an adapter to be trained on. @default {false} */
+  loadIn4bit?: boolean;
 }
 
 /**
- * Loads a BERT or RoBERTa checkpoint as a classifier. A head that the checkpoint lacks is new: its weights are drawn
- * from a normal distribution, its biases are zero.
+ * Loads a BERT, RoBERTa, XLM-RoBERTa or DistilBERT checkpoint as a classifier. A head that the checkpoint lacks is
+ * new: its weights are drawn from a normal distribution, its biases are zero.
  *
  * @param folder Holds config.json and model.safetensors, or its index and shards.
  * @throws {TypeError} When a weight of the encoder is missing, unexpected, or of another shape than config.json says.
@@ -71,10 +74,7 @@ export async function loadClassifier(
   const labels = options.labels ?? labelsOf(config, folder);
   const family = families[config.modelType];
   const head = family.headShapes(config.hiddenSize, labels.length);
-  const body = {
-    ...mapKeys(encoderShapes(config), (name) => family.prefix + name),
-    ...family.poolerShapes(config.hiddenSize),
-  };
+  const body = { ...encoderShapes(config), ...family.poolerShapes(config.hiddenSize) };
 
   const parameters = await readWeights(folder, family, body, head);
   const newParameters = Object.keys(head).filter((name) => !parameters.has(name));
@@ -90,7 +90,8 @@ export async function loadClassifier(
     initial.dispose();
   }
   if (newParameters.length) console.log(`${newParameters.join(", ")}: new, will be trained`);
-  return build(config, labels, parameters, newParameters);
+  const in4bit = options.loadIn4bit ? Object.keys(body) : [];
+  return build(config, labels, parameters, newParameters, in4bit);
 }
 
 function build(
@@ -98,6 +99,7 @@ function build(
   labels: string[],
   parameters: Map<string, tf.Variable>,
   newParameters: string[],
+  in4bit: string[],
 ): Classifier {
   const family = families[config.modelType];
   const parameter = <T extends tf.Tensor>(name: string) => parameters.get(name) as unknown as T;
@@ -105,7 +107,10 @@ function build(
   for (const [name, { shape }] of parameters) {
     const module = name.slice(0, -".weight".length);
     if (shape.length !== 2 || name.includes("embeddings.")) continue;
-    linears.set(module, linear(parameter(`${module}.weight`), parameter(`${module}.bias`)));
+    const layer = in4bit.includes(name)
+      ? linear4bit(module, parameters)
+      : linear(parameter(name), parameter(`${module}.bias`));
+    linears.set(module, layer);
   }
   const network: Network = {
     config,
@@ -120,13 +125,8 @@ function build(
     newParameters,
     forward: (batch, random) =>
       tf.tidy(() => {
-        const { size, length } = batch;
-        checkLength(config, length);
-        const positions = family.positionIds(batch, config.padTokenId);
-        const hidden = encode(network, family.prefix, batch, positions, random);
-        const byRow = tf.reshape(hidden, [size, length, config.hiddenSize]);
-        const first = tf.slice(byRow, [0, 0, 0], [size, 1, config.hiddenSize]);
-        return family.head(network, tf.reshape(first, [size, config.hiddenSize]), random);
+        checkLength(config, batch.length);
+        return family.head(network, encode(network, batch, random), random);
       }),
     dispose: () => parameters.forEach((variable) => variable.dispose()),
   };
@@ -144,7 +144,7 @@ function checkLength(config: ModelConfig, length: number) {
 
 /** How many tokens a model has positions for; RoBERTa's begin after the padding's. */
 export function maxTokens({ modelType, maxPositionEmbeddings, padTokenId }: ModelConfig): number {
-  return maxPositionEmbeddings - (modelType === "roberta" ? padTokenId + 1 : 0);
+  return maxPositionEmbeddings - families[modelType].positions.reserved(padTokenId);
 }
 
 function labelsOf({ raw }: ModelConfig, folder: string): string[] {
@@ -157,6 +157,3 @@ function labelsOf({ raw }: ModelConfig, folder: string): string[] {
   }
   return Object.entries(names).sort(([a], [b]) => Number(a) - Number(b)).map(([, name]) => name);
 }
-
-const mapKeys = <V>(record: Record<string, V>, rename: (key: string) => string) =>
-  Object.fromEntries(Object.entries(record).map(([key, value]) => [rename(key), value]));

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Random } from "../device/random.ts";
+import { differentiable } from "../kernels/differentiable.ts";
 
 /** A linear layer, y = x·Wᵀ + b; an adapter wraps it, quantisation replaces it. */
 export interface Linear {
@@ -11,11 +12,19 @@ export interface Linear {
   weight(): tf.Tensor2D;
 }
 
-/** The plain layer of two parameters. */
-export function linear(weight: tf.Tensor2D, bias: tf.Tensor1D): Linear {
+/** The plain layer of two parameters; it keeps its input for the gradient only while its weight is trained. */
+export function linear(weight: tf.Variable<tf.Rank.R2>, bias: tf.Variable<tf.Rank.R1>): Linear {
   return {
     shape: weight.shape,
-    apply: (x) => tf.add(tf.matMul(x, weight, false, true), bias),
     weight: () => weight,
+    apply: (x) =>
+      differentiable({ x, weight, bias }, (save) => {
+        save(weight.trainable ? [weight, x] : [weight]);
+        return tf.add(tf.matMul(x, weight, false, true), bias) as tf.Tensor2D;
+      }, (dy, [weight, x]) => ({
+        x: tf.matMul(dy, weight as tf.Tensor2D),
+        ...x && { weight: tf.matMul(dy, x as tf.Tensor2D, true, false) },
+        ...bias.trainable && { bias: tf.sum(dy, 0) },
+      })),
   };
 }

@@ -9,16 +9,17 @@ export interface ParameterCount {
 }
 
 /**
- * Counts parameters. Of an adapter, "all" holds the modules trained in full twice, as in peft, which keeps their
- * originals.
+ * Counts parameters. As in peft, a weight held at four bits counts in full and its scales do not; and of an adapter,
+ * "all" holds the modules trained in full twice, as peft keeps their originals.
  */
 export function trainableParameters(
   { parameters }: { parameters: Map<string, Variable> },
 ): ParameterCount {
-  const sum = (variables: Variable[]) => variables.reduce((total, { size }) => total + size, 0);
-  const variables = [...parameters.values()];
-  const trainable = sum(variables.filter((variable) => variable.trainable));
-  const all = sum(variables);
+  const sum = (entries: [string, Variable][]) =>
+    entries.reduce((total, entry) => total + numbersOf(...entry), 0);
+  const entries = [...parameters];
+  const trainable = sum(entries.filter(([, variable]) => variable.trainable));
+  const all = sum(entries);
   const group = (count: number) => count.toLocaleString("en-US");
   const percent = (100 * trainable / all).toFixed(4);
   return {
@@ -30,3 +31,23 @@ export function trainableParameters(
       } || trainable%: ${percent}`,
   };
 }
+
+/**
+ * Bytes that a model's weights take on the device, an adapter's and the scales of 4-bit weights included.
+ *
+ * @see `get_memory_footprint` of Transformers, which leaves those scales out
+ *
+ * @example
+ * ```ts ignore
+ * const model = await loadClassifier(folder, { labels, loadIn4bit: true });
+ * console.log(memoryFootprint(model) / 2 ** 20, "MiB");
+ * ```
+ */
+export function memoryFootprint({ parameters }: { parameters: Map<string, Variable> }): number {
+  // Floats, and the int32 that 4-bit weights are packed into.
+  return [...parameters.values()].reduce((bytes, { size }) => bytes + 4 * size, 0);
+}
+
+/** A 4-bit weight has eight numbers in an int32. */
+const numbersOf = (name: string, { size, dtype }: Variable) =>
+  /\.(nested_)?absmax$/.test(name) ? 0 : dtype === "int32" ? 8 * size : size;

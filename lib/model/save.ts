@@ -7,7 +7,7 @@ import { families } from "./families.ts";
  * Merge an adapter first.
  *
  * @param tokenizerFiles Paths of files to copy beside the weights. @default {[]}
- * @throws {Error} When an adapter that is not merged would get lost.
+ * @throws {Error} When an adapter that is not merged would get lost, or the weights are held at four bits.
  */
 export async function saveModel(
   { config, labels, parameters }: Classifier,
@@ -18,6 +18,12 @@ export async function saveModel(
   if (adapted) {
     throw new Error(
       `Cannot save the model as '${adapted}' must be merged first: call mergeAdapter, or saveAdapter instead`,
+    );
+  }
+  if ([...parameters.values()].some(({ dtype }) => dtype !== "float32")) {
+    throw new Error(
+      "Cannot save the model as 'loadIn4bit' must be false: current value is true. Save the adapter with saveAdapter; " +
+        "to merge it, load it with the model in float32",
     );
   }
   await Deno.mkdir(folder, { recursive: true });

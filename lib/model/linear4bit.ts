@@ -1,0 +1,48 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { packBytes } from "../device/bytes.ts";
+import { differentiable } from "../kernels/differentiable.ts";
+import type { Linear } from "./linear.ts";
+import { dequantizeNf4, quantizeNf4 } from "./nf4.ts";
+
+/**
+ * A linear layer whose weight is held at four bits and is a float matrix only while it is multiplied, forward and
+ * backward. In `parameters` its codes take the weight's place, and its scales stand beside them under the names that
+ * bitsandbytes gives them.
+ *
+ * @see Dettmers et al., QLoRA, 2023; Linear4bit of bitsandbytes
+ */
+export function linear4bit(module: string, parameters: Map<string, tf.Variable>): Linear {
+  const name = `${module}.weight`;
+  const weight = parameters.get(name) as tf.Variable<tf.Rank.R2>;
+  const bias = parameters.get(`${module}.bias`)!;
+  const { shape } = weight;
+  const { codes, absmax, nestedAbsmax, nestedOffset } = quantizeNf4(weight.dataSync<"float32">());
+  weight.dispose();
+  const hold = (name: string, numbers: tf.Tensor1D) => {
+    const variable = tf.variable(numbers, false);
+    numbers.dispose();
+    parameters.set(name, variable);
+    return variable;
+  };
+  const held = {
+    codes: hold(name, packBytes(codes)),
+    absmax: hold(`${name}.absmax`, packBytes(absmax)),
+    nestedAbsmax: hold(`${name}.nested_absmax`, tf.tensor1d(nestedAbsmax)),
+    nestedOffset,
+  };
+  // An op of no inputs, so that nothing on the way to the weight is kept for a gradient.
+  const dequantized = () =>
+    differentiable({}, () => dequantizeNf4<tf.Rank.R2>(held, shape), () => ({}));
+  return {
+    shape,
+    apply(x) {
+      const product = differentiable(
+        { x },
+        () => tf.matMul(x, dequantized(), false, true),
+        (dy) => ({ x: tf.matMul(dy, dequantized()) }),
+      );
+      return tf.add(product, bias);
+    },
+    weight: dequantized,
+  };
+}
