@@ -6,7 +6,7 @@ export interface Examples {
   labels: ArrayLike<number>;
 }
 
-/** Rows padded to the longest among them; all arrays are row-major. */
+/** Rows padded to one length; all arrays are row-major. */
 export interface Batch {
   /** Token ids, [size, length]. */
   inputIds: Int32Array;
@@ -20,10 +20,21 @@ export interface Batch {
   length: number;
 }
 
-/** Pads the chosen rows to the longest among them, as Transformers' DataCollatorWithPadding does. */
-export function collate(examples: Examples, rows: number[], padTokenId: number): Batch {
+/**
+ * Pads the chosen rows to the longest among them, as Transformers' DataCollatorWithPadding does.
+ *
+ * @param padToMultipleOf Pads on to a length that this divides. @default {1}
+ * @throws {RangeError} When a row has no ids or no label.
+ */
+export function collate(
+  examples: Examples,
+  rows: number[],
+  padTokenId: number,
+  padToMultipleOf = 1,
+): Batch {
   const texts = rows.map((row) => examples.inputIds[row] ?? missing(examples, row));
-  const length = Math.max(...texts.map((ids) => ids.length));
+  const longest = Math.max(...texts.map((ids) => ids.length));
+  const length = Math.ceil(longest / padToMultipleOf) * padToMultipleOf;
   const inputIds = new Int32Array(rows.length * length).fill(padTokenId);
   const attentionMask = new Int32Array(rows.length * length);
   texts.forEach((ids, i) => {
@@ -47,9 +58,11 @@ export function* batches(
   order: number[],
   batchSize: number,
   padTokenId: number,
+  padToMultipleOf = 1,
 ): Generator<Batch> {
   for (let start = 0; start < order.length; start += batchSize) {
-    yield collate(examples, order.slice(start, start + batchSize), padTokenId);
+    const rows = order.slice(start, start + batchSize);
+    yield collate(examples, rows, padTokenId, padToMultipleOf);
   }
 }
 

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import type { DatasetOptions, DatasetSource } from "./dataset/dataset.ts";
 import type { ModelSource } from "./hub/model.ts";
 import type { LoraConfig } from "./lora/config.ts";
-import type { TrainerOptions } from "./train/trainer.ts";
+import type { TrainerOptions } from "./train/options.ts";
 
 /** What one run of the notebooks works on, and with which numbers. */
 export interface Profile {

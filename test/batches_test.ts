@@ -14,6 +14,14 @@ Deno.test("collate() pads the chosen rows to the longest among them", () => {
   });
 });
 
+Deno.test("collate() pads on to a multiple", () => {
+  const lengths = [1, 2, 3, 4].map((multiple) => collate(rows, [0, 2], 99, multiple).length);
+  assert.deepEqual(lengths, [3, 4, 3, 4]);
+  const { inputIds, attentionMask } = collate(rows, [0, 2], 99, 4);
+  assert.deepEqual(inputIds, Int32Array.of(5, 6, 99, 99, 8, 9, 4, 99));
+  assert.deepEqual(attentionMask, Int32Array.of(1, 1, 0, 0, 1, 1, 1, 0));
+});
+
 Deno.test("collate() refuses a row that has no ids or no label", () => {
   const assertRefused = (examples: Examples, row: number, count: number) =>
     assert.throws(() => collate(examples, [0, row], 0), {
@@ -28,6 +36,7 @@ Deno.test("collate() refuses a row that has no ids or no label", () => {
 Deno.test("batches() cuts the order into batches, the last one smaller", () => {
   const cut = [...batches(rows, [2, 0, 1], 2, 0)];
   assert.deepEqual(cut.map((batch) => [batch.rows, batch.length]), [[[2, 0], 3], [[1], 1]]);
+  assert.deepEqual([...batches(rows, [2, 0, 1], 2, 0, 2)].map(({ length }) => length), [4, 2]);
 });
 
 Deno.test("byLength() gives the longest row first, and equal ones in their order", () => {

@@ -10,7 +10,7 @@ import { progressBar } from "./progress.ts";
  *
  * @example
  * ```ts ignore
- * await new Trainer({ model, listeners: [showTraining()] }).train();
+ * await new Trainer(model, { train, evaluation, listeners: [showTraining()] }).train();
  * ```
  */
 export function showTraining(): TrainerListener {
@@ -67,20 +67,38 @@ function position({ begin, step: last, end, firstStep = 0 }: Run, step: number, 
   const times = `${clock(seconds)} < ${rate > 0 ? clock((total - step) / rate) : "?"}`;
   const epochs = `Epoch ${short(last?.epoch ?? 0)}/${begin?.epochs}`;
   const line = `[ ${step}/${total} ${times}, ${rate.toFixed(2)} it/s, ${epochs} ]`;
-  return end?.result.stopped ? `${line} stopped` : line;
+  if (!end || step === total) return line;
+  return `${line} ${end.result.stopped ? "stopped" : "ended early"}`;
 }
 
 function lossGrid(records: HistoryRecord[]): Grid {
+  const metrics = ["evalLoss", "accuracy", ...ownMetrics(records)];
   let training = "No log";
-  const cells = records.map(({ step, loss, evalLoss, accuracy }) => {
-    training = loss?.toFixed(6) ?? training;
-    return [String(step), training, evalLoss?.toFixed(6) ?? "", accuracy?.toFixed(6) ?? ""];
+  const cells = records.map((record) => {
+    training = record.loss?.toFixed(6) ?? training;
+    return [
+      String(record.step),
+      training,
+      ...metrics.map((name) => record[name]?.toFixed(6) ?? ""),
+    ];
   });
-  return {
-    columns: ["Step", "Training Loss", "Validation Loss", "Accuracy"],
-    cells,
-    right: new Set([0, 1, 2, 3]),
-  };
+  const titles = metrics.map((name) => name === "evalLoss" ? "Validation Loss" : title(name));
+  const columns = ["Step", "Training Loss", ...titles];
+  return { columns, cells, right: new Set(columns.keys()) };
+}
+
+const KNOWN = ["step", "epoch", "loss", "evalLoss", "accuracy", "learningRate", "gradNorm"];
+
+/** Names of what `computeMetrics` gave. */
+function ownMetrics(records: HistoryRecord[]): string[] {
+  const names = new Set(records.flatMap((record) => Object.keys(record)));
+  return [...names].filter((name) => !KNOWN.includes(name));
+}
+
+/** Words of a metric's name, as Trainer writes them: "macro_f1" and "macroF1" are "Macro F1". */
+function title(name: string): string {
+  const words = name.replace(/(?<=[a-z])(?=[A-Z])/g, "_").split("_");
+  return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join(" ");
 }
 
 /** The names and decimals under which Trainer prints a run's figures. */
@@ -96,11 +114,13 @@ function figures(result: TrainResult): Grid {
   return { columns: ["Figure", "Value"], cells, right: new Set([1]) };
 }
 
-function recordLine({ step, loss, evalLoss, accuracy }: HistoryRecord): string {
-  const values = Object.entries({ loss, eval_loss: evalLoss, accuracy });
-  const known = values.filter(([, value]) => value !== undefined);
-  return [`step ${step}`, ...known.map(([name, value]) => `${name} ${value!.toFixed(6)}`)]
-    .join("  ");
+function recordLine(record: HistoryRecord): string {
+  const names = ["loss", "evalLoss", "accuracy", ...ownMetrics([record])];
+  const known = names.filter((name) => record[name] !== undefined);
+  const figures = known.map((name) =>
+    `${name === "evalLoss" ? "eval_loss" : name} ${record[name]!.toFixed(6)}`
+  );
+  return [`step ${record.step}`, ...figures].join("  ");
 }
 
 function short(value: number): string {

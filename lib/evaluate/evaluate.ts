@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { batches, byLength, type Examples } from "../batches.ts";
+import { type Batch, batches, byLength, type Examples } from "../batches.ts";
+import { crossEntropy } from "../kernels/loss.ts";
 import type { TextModel } from "../model/classifier.ts";
-import { crossEntropy } from "../model/kernels.ts";
 
 /** How a model did on some rows; arrays are in the rows' own order. */
 export interface Evaluation {
@@ -20,6 +20,8 @@ export interface Evaluation {
 export interface EvaluateOptions {
   /** @default {32} */
   batchSize?: number;
+  /** Batches are padded to a length that this divides. @default {1} */
+  padToMultipleOf?: number;
   /** Called after each batch. */
   onBatch?: (batch: number, batches: number) => void | Promise<void>;
 }
@@ -28,11 +30,12 @@ export interface EvaluateOptions {
  * Classifies every row without dropout. Rows of like length go together; padding changes no result.
  *
  * @throws {RangeError} When there are no rows, or no batch size.
+ * @throws {Error} When a logit is not a number or infinite.
  */
 export async function evaluate(
   model: TextModel,
   examples: Examples,
-  { batchSize = 32, onBatch }: EvaluateOptions = {},
+  { batchSize = 32, padToMultipleOf = 1, onBatch }: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const count = examples.inputIds.length;
   if (!count) {
@@ -48,13 +51,16 @@ export async function evaluate(
   const predictions = new Int32Array(count);
   let logits = new Float32Array(0);
   let [lossSum, correct, done] = [0, 0, 0];
-  for (const batch of batches(examples, byLength(examples), batchSize, model.config.padTokenId)) {
+  const { padTokenId } = model.config;
+  const order = byLength(examples);
+  for (const batch of batches(examples, order, batchSize, padTokenId, padToMultipleOf)) {
     const [values, loss] = tf.tidy(() => {
       const output = model.forward(batch);
       const loss = crossEntropy(output, tf.tensor1d(batch.labels));
       return [output.dataSync<"float32">(), loss.dataSync()[0]!];
     });
     const classes = values.length / batch.size;
+    mustBeFinite(values, batch);
     if (!logits.length) logits = new Float32Array(count * classes);
     lossSum += loss * batch.size;
     batch.rows.forEach((row, i) => {
@@ -72,4 +78,17 @@ export async function evaluate(
     predictions,
     samplesPerSecond: count / (performance.now() - started) * 1000,
   };
+}
+
+function mustBeFinite(logits: Float32Array, { rows, size }: Batch) {
+  const classes = logits.length / size;
+  const broken = rows.filter((_, i) =>
+    !logits.subarray(i * classes, (i + 1) * classes).every(Number.isFinite)
+  );
+  if (!broken.length) return;
+  const list = broken.sort((a, b) => a - b).join(", ");
+  throw new Error(
+    `Cannot evaluate as logits must be finite numbers: those of rows ${list} are not. ` +
+      "Does a weight of the model hold NaN or Infinity?",
+  );
 }

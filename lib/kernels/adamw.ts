@@ -4,7 +4,7 @@ import { fused, hasFused } from "./native.ts";
 /** The numbers of one step of {@link adamWStep}. */
 export interface AdamWNumbers {
   /** What gradients are multiplied by, to clip them. */
-  scale: number;
+  factor: number;
   /** What the weight is multiplied by: 1 − learning rate × weight decay. */
   decay: number;
   learningRate: number;
@@ -25,17 +25,17 @@ export function adamWStep(
   mean: tf.Tensor,
   square: tf.Tensor,
   gradient: tf.Tensor,
-  { scale, decay, learningRate, beta1, beta2, epsilon, step }: AdamWNumbers,
+  { factor, decay, learningRate, beta1, beta2, epsilon, step }: AdamWNumbers,
 ): { weight: tf.Tensor; mean: tf.Tensor; square: tf.Tensor } {
   const rate = learningRate / (1 - beta1 ** step);
   const correction = 1 / Math.sqrt(1 - beta2 ** step);
   if (hasFused()) {
     const betas = [beta1, 1 - beta1, beta2, 1 - beta2];
-    const numbers = tf.tensor1d([scale, decay, rate, correction, ...betas, epsilon]);
+    const numbers = tf.tensor1d([factor, decay, rate, correction, ...betas, epsilon]);
     const [w, m, v] = fused("AdamW", [weight, mean, square, gradient, numbers], 3);
     return { weight: w!, mean: m!, square: v! };
   }
-  const g = tf.mul(gradient, scale);
+  const g = tf.mul(gradient, factor);
   const m = tf.add(tf.mul(mean, beta1), tf.mul(g, 1 - beta1));
   const v = tf.add(tf.mul(square, beta2), tf.mul(tf.square(g), 1 - beta2));
   const change = tf.div(m, tf.add(tf.mul(tf.sqrt(v), correction), epsilon));

@@ -14,6 +14,8 @@ export interface HistoryRecord {
   learningRate: number;
   /** Norm of all gradients together, before clipping. */
   gradNorm: number;
+  /** Figures that `computeMetrics` gave, by their own names. */
+  [metric: string]: number;
 }
 
 /** What a finished (or stopped) training run reports, named as by Hugging Face's Trainer. */
@@ -28,8 +30,12 @@ export interface TrainResult {
   trainLoss: number;
   epoch: number;
   step: number;
-  /** True when Stop ended the run before its last step. */
+  /** True when Stop ended the run before its last step, so that it can be resumed. */
   stopped: boolean;
+  /** The step whose evaluation was the best; absent while there was none. */
+  bestStep?: number;
+  /** The metric for the best model at that step. */
+  bestMetric?: number;
 }
 
 /** What a trainer tells its listeners. Times are seconds since the run began. */
@@ -40,5 +46,22 @@ export type TrainerEvent =
   | { type: "record"; record: HistoryRecord }
   | { type: "end"; result: TrainResult };
 
-/** Hears a trainer's events; the trainer waits for it. */
-export type TrainerListener = (event: TrainerEvent) => void | Promise<void>;
+/**
+ * What a listener may ask for: "stop" ends the run after the step under way, for good, as early stopping does;
+ * "evaluate", in answer to a step, evaluates at that step.
+ */
+export type TrainerRequest = "stop" | "evaluate";
+
+/**
+ * Hears a trainer's events; the trainer waits for it.
+ *
+ * @example
+ * ```ts ignore
+ * const anHour: TrainerListener = (event) => {
+ *   if (event.type === "step" && event.seconds > 3600) return "stop";
+ * };
+ * ```
+ */
+export type TrainerListener = (
+  event: TrainerEvent,
+) => void | TrainerRequest | Promise<void | TrainerRequest>;

@@ -1,45 +1,32 @@
 import { setTimeout as pause } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs-core";
-import { type Batch, collate, type Examples } from "../batches.ts";
-import { createRandom, permutation, type Random } from "../device/random.ts";
+import { type Batch, batches } from "../batches.ts";
+import { createRandom, type Random } from "../device/random.ts";
 import { evaluate } from "../evaluate/evaluate.ts";
+import { crossEntropy } from "../kernels/loss.ts";
 import type { TextModel } from "../model/classifier.ts";
-import { crossEntropy } from "../model/kernels.ts";
-import type { HistoryRecord, TrainerEvent, TrainerListener, TrainResult } from "./events.ts";
+import { accumulateGradients } from "./accumulate.ts";
+import { judge } from "./best.ts";
+import { clipFactor } from "./clip.ts";
+import type { HistoryRecord, TrainerEvent, TrainerRequest, TrainResult } from "./events.ts";
 import { listenForInterrupt } from "./interrupt.ts";
-import { adamW, clipByGlobalNorm, linearSchedule } from "./optimizer.ts";
+import { evaluationMetrics, metricNamed } from "./metrics.ts";
+import { adamW, type Optimizer } from "./optimizer.ts";
+import { must, type TrainerOptions, trainerOptions } from "./options.ts";
+import { createSampler, type Sampler } from "./sampler.ts";
+import { schedules, warmupLength } from "./schedule.ts";
+import { createSnapshot, type Snapshot } from "./snapshot.ts";
+import { newState } from "./state.ts";
 
-/** How {@link Trainer} trains; names and defaults are those of Transformers' TrainingArguments. */
-export interface TrainerOptions {
-  train: Examples;
-  evaluation: Examples;
-  /** Of the first step; it falls in a line to zero. @default {5e-5} */
-  learningRate?: number;
-  /** Passes over the rows; may be a fraction. @default {3} */
-  numTrainEpochs?: number;
-  /** @default {8} */
-  perDeviceTrainBatchSize?: number;
-  /** @default {8} */
-  perDeviceEvalBatchSize?: number;
-  /** Steps from one evaluation to the next; the last step evaluates too. @default {500} */
-  evalSteps?: number;
-  /** Steps from one record of the training loss to the next; the last step records too. @default {evalSteps} */
-  loggingSteps?: number;
-  /** Largest norm of the gradients of a step. @default {1} */
-  maxGradNorm?: number;
-  /** In which order rows come. @default {"random"} */
-  trainSamplingStrategy?: "random" | "sequential";
-  /** Seeds dropout and the order of rows. @default {42} */
-  seed?: number;
-  /** Hear what happens, in this order. @default {[]} */
-  listeners?: TrainerListener[];
-}
+/** Where dropout begins among the seed's draws; heads and adapters begin near 0, and orders of rows are below it. */
+const DROPOUT_DRAWS = 2 ** 30;
 
 /**
- * Trains whatever variables of a model are trainable, as Transformers' Trainer does: AdamW, a linear schedule, clipped
+ * Trains whatever variables of a model are trainable, as Transformers' Trainer does: AdamW, a schedule, clipped
  * gradients, padding to the longest row of a batch.
  *
- * Stop (SIGINT) ends training after the step under way; {@link Trainer.resume} goes on from there.
+ * Stop (SIGINT) ends training after the step under way; {@link Trainer.resume} goes on from there, and after an error of
+ * a listener or of an evaluation too. An error of a step ends the run.
  *
  * @example
  * ```ts ignore
@@ -48,49 +35,33 @@ export interface TrainerOptions {
  * ```
  */
 export class Trainer {
-  readonly history: HistoryRecord[] = [];
   readonly #model: TextModel;
   readonly #options: Required<TrainerOptions>;
-  readonly #optimizer = adamW();
-  readonly #variables: tf.Variable[];
+  readonly #trained: Map<string, tf.Variable>;
+  readonly #sampler: Sampler;
+  readonly #optimizer: Optimizer;
+  readonly #best: Snapshot;
   readonly #random: Random;
-  readonly #stepsPerEpoch: number;
-  readonly #totalSteps: number;
-  #order: number[] = [];
-  #step = 0;
-  #lossSum = 0;
-  #recorded = { step: 0, lossSum: 0 };
-  #tokens = 0;
-  #seconds = 0;
+  readonly #state = newState();
+  #disposed = false;
 
   /**
-   * @throws {RangeError} When there are no rows, nothing is trainable, or a number is out of its range.
+   * @throws {RangeError} When there are no rows, nothing is trainable, or an option is out of its range.
    */
   constructor(model: TextModel, options: TrainerOptions) {
-    const evalSteps = options.evalSteps ?? 500;
     this.#model = model;
-    this.#options = {
-      learningRate: 5e-5,
-      numTrainEpochs: 3,
-      perDeviceTrainBatchSize: 8,
-      perDeviceEvalBatchSize: 8,
-      evalSteps,
-      loggingSteps: evalSteps,
-      maxGradNorm: 1,
-      trainSamplingStrategy: "random",
-      seed: 42,
-      listeners: [],
-      ...options,
-    };
-    const { train, evaluation, numTrainEpochs, perDeviceTrainBatchSize: size } = this.#options;
-    for (const key of POSITIVE) mustBePositive(key, this.#options[key]);
-    mustBePositive("train rows", train.inputIds.length);
-    mustBePositive("evaluation rows", evaluation.inputIds.length);
-    this.#variables = [...model.parameters.values()].filter((variable) => variable.trainable);
-    mustBePositive("trainable parameters", this.#variables.length);
-    this.#stepsPerEpoch = Math.ceil(train.inputIds.length / size);
-    this.#totalSteps = Math.ceil(numTrainEpochs * this.#stepsPerEpoch);
-    this.#random = createRandom(this.#options.seed);
+    this.#options = trainerOptions(options);
+    this.#trained = new Map([...model.parameters].filter(([, variable]) => variable.trainable));
+    must(this.#trained.size > 0, "trainable parameters", "above 0", this.#trained.size);
+    this.#sampler = createSampler(this.#options);
+    this.#optimizer = adamW(this.#trained, { weightDecay: this.#options.weightDecay });
+    this.#best = createSnapshot(this.#trained);
+    this.#random = createRandom(this.#options.seed, DROPOUT_DRAWS);
+  }
+
+  /** What was recorded so far. */
+  get history(): HistoryRecord[] {
+    return this.#state.history;
   }
 
   /**
@@ -99,143 +70,181 @@ export class Trainer {
    * @throws {Error} When it was called before, or when the loss is no longer a number.
    */
   async train(): Promise<TrainResult> {
-    if (this.#step) {
+    if (this.#state.step) {
       throw new Error(
-        `Cannot train from the start as ${this.#step} of ${this.#totalSteps} steps are done: call resume(), ` +
-          "or load the model anew and make a new Trainer",
+        `Cannot train from the start as ${this.#progress} are done: call resume(), or load the ` +
+          "model anew and make a new Trainer",
       );
     }
     return await this.resume();
   }
 
-  /** Goes on after Stop, exactly as if it had not been pressed. */
+  /**
+   * Goes on after Stop, exactly as if it had not been pressed.
+   *
+   * @throws {Error} When a step has failed, or after {@link Trainer.dispose}.
+   */
   async resume(): Promise<TrainResult> {
+    if (this.#disposed && !this.#isOver) {
+      throw new Error(
+        `Cannot resume as the optimizer's moments are freed, ${this.#progress} being done: load ` +
+          "the model anew and make a new Trainer",
+      );
+    }
     using interrupt = listenForInterrupt();
-    const { numTrainEpochs: epochs, evalSteps, loggingSteps } = this.#options;
-    const started = performance.now() - this.#seconds * 1000;
-    const elapsed = () => this.#seconds = (performance.now() - started) / 1000;
-    await this.#tell({ type: "begin", totalSteps: this.#totalSteps, epochs });
-    while (this.#step < this.#totalSteps && !interrupt.requested) {
-      const { gradNorm, learningRate } = this.#trainStep(this.#nextBatch());
-      const step = ++this.#step;
-      const epoch = this.#epoch();
-      const seconds = elapsed();
-      await this.#tell({ type: "step", step, totalSteps: this.#totalSteps, epoch, seconds });
-      const due = (every: number) => step % every === 0 || step === this.#totalSteps;
-      if (due(evalSteps) || due(loggingSteps)) {
-        const record: HistoryRecord = { step, epoch, learningRate, gradNorm };
-        if (due(loggingSteps)) record.loss = this.#lossSinceRecord();
-        if (due(evalSteps)) Object.assign(record, await this.#evaluate());
-        this.history.push(record);
-        await this.#tell({ type: "record", record });
-      }
+    const { totalSteps, epochs } = this.#sampler;
+    const started = performance.now() - this.#state.seconds * 1000;
+    const elapsed = () => this.#state.seconds = (performance.now() - started) / 1000;
+    await this.#tell({ type: "begin", totalSteps, epochs });
+    while (!this.#isOver && !interrupt.requested) {
+      const used = this.#trainStep();
+      const { step } = this.#state;
+      const epoch = this.#sampler.epochAfter(step);
+      const asked = await this.#tell({ type: "step", step, totalSteps, epoch, seconds: elapsed() });
+      await this.#recordWhenDue({ step, epoch, ...used }, asked.includes("evaluate"));
       await pause(); // lets Stop and the display's messages through; setImmediate delays signals by many steps
     }
     elapsed();
-    const result = this.#result(this.#step < this.#totalSteps);
+    if (this.#isOver) {
+      this.#best.restore();
+      this.dispose();
+    }
+    const result = this.#result();
     await this.#tell({ type: "end", result });
-    if (!result.stopped) this.#optimizer.dispose();
     return result;
   }
 
-  #nextBatch(): Batch {
-    const { train, trainSamplingStrategy, perDeviceTrainBatchSize: size, seed } = this.#options;
-    const [epoch, position] = [
-      Math.floor(this.#step / this.#stepsPerEpoch),
-      this.#step % this.#stepsPerEpoch,
-    ];
-    if (position === 0) {
-      const count = train.inputIds.length;
-      // Orders count down from draw -1, so they never meet dropout's draws.
-      this.#order = trainSamplingStrategy === "random"
-        ? permutation(createRandom(seed, -1 - epoch), count)
-        : Array.from({ length: count }, (_, row) => row);
-    }
-    const rows = this.#order.slice(position * size, (position + 1) * size);
-    return collate(train, rows, this.#model.config.padTokenId);
+  /**
+   * Frees the optimizer's moments and the best weights. A run that comes to its end does so itself; one that was stopped
+   * can no longer be resumed.
+   */
+  dispose() {
+    this.#disposed = true;
+    this.#optimizer.dispose();
+    this.#best.dispose();
   }
 
-  #trainStep(batch: Batch): { gradNorm: number; learningRate: number } {
-    const { learningRate: first, maxGradNorm } = this.#options;
-    const learningRate = linearSchedule(first, this.#step, this.#totalSteps);
-    const [loss, gradNorm] = tf.tidy(() => {
-      const { value, grads } = tf.variableGrads(
-        () => crossEntropy(this.#model.forward(batch, this.#random), tf.tensor1d(batch.labels)),
-        this.#variables,
-      );
-      const loss = value.dataSync()[0]!;
-      const { clipped, norm } = clipByGlobalNorm(grads, maxGradNorm);
-      if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
-        throw new Error(
-          `Cannot go on training as the loss must be a number: at step ${
-            this.#step + 1
-          } it is ${loss}, the ` +
-            `gradients' norm ${norm}, on rows ${batch.rows.join(", ")}. Try a lower learningRate`,
-        );
-      }
-      this.#optimizer.step(this.#variables, clipped, learningRate);
-      return [loss, norm];
-    });
-    this.#lossSum += loss;
-    this.#tokens += batch.inputIds.length;
-    return { gradNorm, learningRate };
+  get #isOver(): boolean {
+    return this.#state.ended || this.#state.step >= this.#sampler.totalSteps;
+  }
+
+  get #progress(): string {
+    return `${this.#state.step} of ${this.#sampler.totalSteps} steps`;
+  }
+
+  #trainStep(): { learningRate: number; gradNorm: number } {
+    const state = this.#state;
+    const learningRate = this.#learningRate();
+    try {
+      const taken = this.#nextBatches();
+      const [loss, gradNorm] = tf.tidy(() => {
+        const { loss, gradients } = accumulateGradients(this.#trained, taken, this.#lossOf);
+        const limit = this.#options.maxGradNorm || Infinity; // 0 turns clipping off
+        const { factor, norm } = clipFactor(gradients, limit);
+        mustBeFinite(loss, norm, state.step + 1, taken);
+        this.#optimizer.step(gradients, learningRate, factor);
+        return [loss, norm];
+      });
+      state.step++;
+      state.lossSum += loss;
+      state.tokens += taken.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+      return { learningRate, gradNorm };
+    } catch (error) {
+      this.dispose(); // the same rows would fail again
+      throw error;
+    }
+  }
+
+  #lossOf = (batch: Batch): tf.Scalar =>
+    crossEntropy(this.#model.forward(batch, this.#random), tf.tensor1d(batch.labels));
+
+  #learningRate(): number {
+    const { lrSchedulerType, learningRate, warmupSteps } = this.#options;
+    const { totalSteps } = this.#sampler;
+    const warmup = warmupLength(warmupSteps, totalSteps);
+    return schedules[lrSchedulerType](learningRate, this.#state.step, totalSteps, warmup);
+  }
+
+  #nextBatches(): Batch[] {
+    const { train, perDeviceTrainBatchSize, padToMultipleOf } = this.#options;
+    const rows = this.#sampler.rowsAfter(this.#state.step);
+    const { padTokenId } = this.#model.config;
+    return [...batches(train, rows, perDeviceTrainBatchSize, padTokenId, padToMultipleOf)];
+  }
+
+  async #recordWhenDue(begun: HistoryRecord, evaluateNow: boolean) {
+    const { evalSteps, loggingSteps } = this.#options;
+    const { step } = begun;
+    const due = (every: number) => step % every === 0 || step === this.#sampler.totalSteps;
+    if (!due(evalSteps) && !due(loggingSteps) && !evaluateNow) return;
+    const metrics = due(evalSteps) || evaluateNow ? await this.#evaluate() : {};
+    const loss = due(loggingSteps) && { loss: this.#lossSinceRecord() };
+    const record: HistoryRecord = { ...begun, ...loss, ...metrics };
+    this.history.push(record);
+    await this.#tell({ type: "record", record });
   }
 
   #lossSinceRecord(): number {
-    const { step, lossSum } = this.#recorded;
-    this.#recorded = { step: this.#step, lossSum: this.#lossSum };
-    return (this.#lossSum - lossSum) / (this.#step - step);
+    const { step, lossSum, recorded } = this.#state;
+    this.#state.recorded = { step, lossSum };
+    return (lossSum - recorded.lossSum) / (step - recorded.step);
   }
 
-  async #evaluate(): Promise<{ evalLoss: number; accuracy: number }> {
-    const { evaluation, perDeviceEvalBatchSize: batchSize } = this.#options;
-    const { loss, accuracy } = await evaluate(this.#model, evaluation, {
-      batchSize,
+  async #evaluate(): Promise<Record<string, number>> {
+    const { evaluation, computeMetrics, padToMultipleOf } = this.#options;
+    const result = await evaluate(this.#model, evaluation, {
+      batchSize: this.#options.perDeviceEvalBatchSize,
+      padToMultipleOf,
       onBatch: async (batch, batches) => {
         await this.#tell({ type: "evaluate", batch, batches });
         await pause();
       },
     });
-    return { evalLoss: loss, accuracy };
+    const metrics = evaluationMetrics(result, evaluation.labels, computeMetrics);
+    this.#judge(metricNamed(this.#options.metricForBestModel, metrics));
+    return metrics;
   }
 
-  #epoch = () => this.#step / this.#stepsPerEpoch;
+  #judge(metric: number) {
+    const state = this.#state;
+    state.best = judge(state.best, metric, state.step, this.#options);
+    if (this.#options.loadBestModelAtEnd && state.best.step === state.step) this.#best.take();
+    if (state.best.waited >= this.#options.earlyStoppingPatience) state.ended = true;
+  }
 
-  #result(stopped: boolean): TrainResult {
-    const step = this.#step;
-    const rows = this.#options.train.inputIds.length * this.#epoch();
+  #result(): TrainResult {
+    const { step, seconds, lossSum, tokens, best } = this.#state;
+    const epoch = this.#sampler.epochAfter(step);
     const counted = [...this.#model.parameters]
       .filter(([name]) => !name.endsWith("_embeddings.weight"))
       .reduce((sum, [, { size }]) => sum + size, 0);
     return {
-      trainRuntime: this.#seconds,
-      trainSamplesPerSecond: rows / this.#seconds,
-      trainStepsPerSecond: step / this.#seconds,
-      totalFlos: 6 * this.#tokens * counted,
-      trainLoss: this.#lossSum / (step || 1),
-      epoch: this.#epoch(),
+      trainRuntime: seconds,
+      trainSamplesPerSecond: this.#options.train.inputIds.length * epoch / seconds,
+      trainStepsPerSecond: step / seconds,
+      totalFlos: 6 * tokens * counted,
+      trainLoss: lossSum / (step || 1),
+      epoch,
       step,
-      stopped,
+      stopped: !this.#isOver,
+      ...(best?.step && { bestStep: best.step, bestMetric: best.metric }),
     };
   }
 
-  async #tell(event: TrainerEvent) {
-    for (const listener of this.#options.listeners) await listener(event);
+  /** What the listeners ask for in their turn. */
+  async #tell(event: TrainerEvent): Promise<(TrainerRequest | void)[]> {
+    const asked: (TrainerRequest | void)[] = [];
+    for (const listener of this.#options.listeners) asked.push(await listener(event));
+    if (asked.includes("stop")) this.#state.ended = true;
+    return asked;
   }
 }
 
-const POSITIVE = [
-  "learningRate",
-  "numTrainEpochs",
-  "perDeviceTrainBatchSize",
-  "perDeviceEvalBatchSize",
-  "evalSteps",
-  "loggingSteps",
-  "maxGradNorm",
-] as const;
-
-function mustBePositive(name: string, value: number) {
-  if (!(value > 0)) {
-    throw new RangeError(`Cannot train as '${name}' must be above 0: current value is ${value}`);
-  }
+function mustBeFinite(loss: number, norm: number, step: number, taken: Batch[]) {
+  if (Number.isFinite(loss) && Number.isFinite(norm)) return;
+  const rows = taken.flatMap(({ rows }) => rows).join(", ");
+  throw new Error(
+    `Cannot go on training as the loss must be a number: at step ${step} it is ${loss}, the ` +
+      `gradients' norm ${norm}, on rows ${rows}. Try a lower learningRate`,
+  );
 }

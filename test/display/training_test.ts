@@ -116,6 +116,34 @@ Deno.test("showTraining tells the time left of a resumed run, and shows an evalu
   );
 });
 
+Deno.test("showTraining gives metrics of one's own a column each, and says that a run ended early", async () => {
+  const list: TrainerEvent[] = [...events()];
+  const own = [{ macroF1: 0.25, top_2: 0.5 }, {}, { top_2: 1 }];
+  const records = list.filter((event) => event.type === "record");
+  records.forEach(({ record }, i) => Object.assign(record, own[i]));
+  const begin = { type: "begin", totalSteps: 600, epochs: 1 } as const;
+  const ended = list.with(0, begin).map((event) =>
+    event.type === "step" ? { ...event, totalSteps: 600 } : event
+  );
+  const messages = await inJupyter(() => replay(showTraining(), ended));
+  const [position, shown] = messages.at(-1)!.content.data["text/plain"]!.split("\n\n");
+  assert.match(position!, /^\[ 500\/600 .* \] ended early$/);
+  assert.equal(
+    shown,
+    [
+      "Step  Training Loss  Validation Loss  Accuracy  Macro F1     Top 2",
+      " 250         No log         0.900000  0.650000  0.250000  0.500000",
+      " 300       0.750000",
+      " 500       0.750000         0.500000  0.812500            1.000000",
+    ].join("\n"),
+  );
+  const [line] = (await printed(() => replay(showTraining(), ended))).split("\n");
+  assert.equal(
+    line,
+    "step 250  eval_loss 0.900000  accuracy 0.650000  macroF1 0.250000  top_2 0.500000",
+  );
+});
+
 Deno.test("showTraining opens a new output for a second run", async () => {
   const listen = showTraining();
   const messages = await inJupyter(async () => {

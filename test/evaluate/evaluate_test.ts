@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
-import { collate, evaluate, loadClassifier, openDevice } from "lightweight-finetuning";
+import { type Batch, collate, evaluate, loadClassifier, openDevice } from "lightweight-finetuning";
 import { assertClose } from "../close.ts";
 import { readReference } from "../fixtures/reference.ts";
 import { examples } from "../fixtures/training.ts";
@@ -16,8 +16,9 @@ Deno.test("evaluate() gives each row the logits that it has alone, in any size o
   ]);
   const best = alone.map((scores) => scores.indexOf(Math.max(...scores)));
   const right = best.filter((label, row) => label === rows.labels[row]).length;
-  for (const batchSize of [1, 5, 32]) {
-    const { logits, predictions, accuracy } = await evaluate(model, rows, { batchSize });
+  for (const [batchSize, padToMultipleOf] of [[1, 1], [5, 8], [32, 1]] as const) {
+    const options = { batchSize, padToMultipleOf };
+    const { logits, predictions, accuracy } = await evaluate(model, rows, options);
     assertClose(logits, alone.flat(), 1e-5, `logits in batches of ${batchSize}`);
     assert.deepEqual([...predictions], best);
     assert.equal(accuracy, right / 24);
@@ -51,4 +52,17 @@ Deno.test("evaluate() refuses no rows", async () => {
     name: "RangeError",
     message: "Cannot evaluate as 'examples' must have rows: current value is 0",
   });
+});
+
+Deno.test("evaluate() names the rows whose logits are no numbers, and keeps no tensor", async () => {
+  const forward = ({ size, rows }: Batch) =>
+    tf.tensor2d(rows.flatMap((row) => [row, [NaN, -Infinity, 1][row % 3]!]), [size, 2]);
+  const before = tf.memory().numTensors;
+  await assert.rejects(evaluate({ ...model, forward }, rows, { batchSize: 24 }), {
+    name: "Error",
+    message: "Cannot evaluate as logits must be finite numbers: those of rows " +
+      "0, 1, 3, 4, 6, 7, 9, 10, 12, 13, 15, 16, 18, 19, 21, 22 are not. " +
+      "Does a weight of the model hold NaN or Infinity?",
+  });
+  assert.equal(tf.memory().numTensors, before);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
-import { createRandom, openDevice } from "lightweight-finetuning";
+import { createRandom, crossEntropy, openDevice } from "lightweight-finetuning";
 import { adamWStep } from "../../lib/kernels/adamw.ts";
 import { attention } from "../../lib/kernels/attention.ts";
 import { dropout } from "../../lib/kernels/dropout.ts";
@@ -82,7 +82,7 @@ Deno.test("adamWStep() is the same fused and plain", () => {
   const [weight, mean, gradient] = [normal(7, 33), normal(7, 33), normal(7, 33)];
   const square = tf.square(normal(7, 33));
   const numbers = {
-    ...{ scale: 0.4, decay: 0.9, learningRate: 0.1 },
+    ...{ factor: 0.4, decay: 0.9, learningRate: 0.1 },
     ...{ beta1: 0.9, beta2: 0.999, epsilon: 1e-3, step: 3 },
   };
   const all = () =>
@@ -90,4 +90,24 @@ Deno.test("adamWStep() is the same fused and plain", () => {
       .map((x) => x.dataSync<"float32">());
   const plain = withPlainKernels(all);
   all().forEach((values, i) => assertClose(values, plain[i]!, 1e-6));
+});
+
+Deno.test("dropout() zeroes its share and keeps the mean", () => {
+  const x = tf.ones([1000, 1000]);
+  const values = dropout(x, 0.1, createRandom(1)).dataSync<"float32">();
+  const zeros = values.filter((value) => value === 0).length / values.length;
+  assert.ok(Math.abs(zeros - 0.1) < 0.0015, `${zeros}`); // five standard errors
+  assertClose(
+    values.filter((value) => value !== 0),
+    new Float32Array(values.length * (1 - zeros)).fill(1 / 0.9),
+    1e-6,
+  );
+  assert.equal(dropout(x, 0.1), x);
+  assert.equal(dropout(x, 0, createRandom(1)), x);
+});
+
+Deno.test("crossEntropy() is the mean over rows, of any size of logits", () => {
+  const logits = tf.tensor2d([[0, Math.log(3)], [1000, 0]]);
+  const loss = crossEntropy(logits, tf.tensor1d([1, 1], "int32")).dataSync();
+  assertClose(loss, [(Math.log(4 / 3) + 1000) / 2], 1e-6);
 });

@@ -1,24 +1,16 @@
 import { assertClose } from "../close.ts";
 import { assertGradients, lossAndGradients, PEFT, withoutGradient } from "../fixtures/gradients.ts";
-import { KINDS, readReference, type Reference } from "../fixtures/reference.ts";
-import { trainOnBatches } from "../fixtures/training.ts";
-import { loadAdapter, loadClassifier } from "lightweight-finetuning";
-
-const models = {
-  full: ({ folder }: Reference) => loadClassifier(folder, { dropout: 0 }),
-  lora: async ({ folder }: Reference) => {
-    const model = await loadClassifier(folder, { dropout: 0 });
-    return await loadAdapter(model, `${folder}/adapter`);
-  },
-};
+import { fixture, KINDS, readExpected, readReference } from "../fixtures/reference.ts";
+import { assertTrainsAlike, loadWay, readCases, trainOnBatches } from "../fixtures/training.ts";
 
 for (const kind of KINDS) {
-  for (const [way, load] of Object.entries(models)) {
+  for (const way of ["full", "lora"] as const) {
+    const load = () => loadWay(way, fixture(kind));
     const fileName = (name: string) => way === "lora" ? PEFT + name : name;
 
     Deno.test(`every gradient of one ${way} step of ${kind} is PyTorch's`, async () => {
       const reference = await readReference(kind);
-      const model = await load(reference);
+      const model = await load();
       const { loss, gradients } = lossAndGradients(model, reference.batch());
       assertClose([loss], reference.numbers(way === "lora" ? "lora.loss" : "loss"), 1e-5);
       assertGradients(gradients, reference.group(`${way}.grad.`));
@@ -26,7 +18,7 @@ for (const kind of KINDS) {
 
     Deno.test(`Trainer changes ${kind} in 10 ${way} steps as Transformers' does`, async () => {
       const reference = await readReference(kind);
-      const model = await load(reference);
+      const model = await load();
       const before = new Map(
         [...model.parameters].map(([name, x]) => [name, x.dataSync().slice()]),
       );
@@ -53,8 +45,16 @@ for (const kind of KINDS) {
 
     Deno.test(`the loss of ${kind} follows PyTorch's for 50 ${way} steps`, async () => {
       const reference = await readReference(kind);
-      const history = await trainOnBatches(await load(reference), reference, 50);
+      const history = await trainOnBatches(await load(), reference, 50);
       assertClose(history.map(({ loss }) => loss!), reference.numbers(`${way}.curve.losses`), 1e-4);
     });
   }
+}
+
+const folder = fixture("trainer");
+const expected = await readExpected(folder);
+for (const run of (await readCases(folder)).runs) {
+  Deno.test(`Trainer does ${run.name} as Transformers' does`, async () => {
+    await assertTrainsAlike(run, expected);
+  });
 }

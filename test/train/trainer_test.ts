@@ -1,24 +1,18 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import {
-  adamW,
   addLora,
   type Batch,
-  clipByGlobalNorm,
   evaluate,
-  type HistoryRecord,
-  linearSchedule,
   loadClassifier,
   openDevice,
-  readHistory,
   type TextModel,
   Trainer,
   type TrainerEvent,
+  type TrainerListener,
   type TrainerOptions,
-  writeHistory,
 } from "lightweight-finetuning";
 import { assertClose } from "../close.ts";
-import { temporaryFolder } from "../fixtures/altered.ts";
 import { readReference } from "../fixtures/reference.ts";
 import { examples } from "../fixtures/training.ts";
 
@@ -46,8 +40,17 @@ for (const [way, load] of Object.entries(ways)) {
     const listen = (event: TrainerEvent) => {
       if (event.type === "step") counts.set(event.step, tf.memory().numTensors);
     };
-    await makeTrainer(model, { numTrainEpochs: 10, evalSteps: 2, listeners: [listen] }).train();
-    assert.ok(counts.get(3)! > before); // AdamW's moments
+    await makeTrainer(model, {
+      numTrainEpochs: 10,
+      perDeviceTrainBatchSize: 2,
+      gradientAccumulationSteps: 3,
+      evalSteps: 2,
+      loadBestModelAtEnd: true,
+      listeners: [listen],
+    }).train();
+    const trained = [...model.parameters.values()].filter(({ trainable }) => trainable).length;
+    assert.equal(counts.get(1), before + 2 * trained); // AdamW's moments
+    assert.equal(counts.get(3), before + 3 * trained); // and the best weights
     assert.equal(counts.get(20), counts.get(3));
     assert.equal(tf.memory().numTensors, before);
   });
@@ -93,19 +96,178 @@ Deno.test("Trainer throws where the loss is not a number, and changes no weight"
   let before: unknown;
   const breakAtStep2 = (event: TrainerEvent) => {
     if (event.type !== "step" || event.step !== 2) return;
-    model.parameters.get("classifier.bias")!.assign(tf.tensor1d([0, NaN, 0, 0]));
+    tf.tidy(() => model.parameters.get("classifier.bias")!.assign(tf.tensor1d([0, NaN, 0, 0])));
     before = values(model);
   };
+  const tensors = tf.memory().numTensors;
   const trainer = makeTrainer(model, {
-    perDeviceTrainBatchSize: 3,
+    perDeviceTrainBatchSize: 2,
+    gradientAccumulationSteps: 2,
     trainSamplingStrategy: "sequential",
     listeners: [breakAtStep2],
   });
   await assert.rejects(trainer.train(), {
     message: "Cannot go on training as the loss must be a number: at step 3 it is NaN, the " +
-      "gradients' norm NaN, on rows 6, 7, 8. Try a lower learningRate",
+      "gradients' norm NaN, on rows 8, 9. Try a lower learningRate",
   });
   assert.deepEqual(values(model), before);
+  assert.equal(tf.memory().numTensors, tensors); // the moments are freed
+  await assert.rejects(trainer.resume(), {
+    message: "Cannot resume as the optimizer's moments are freed, 2 of 9 steps being done: load " +
+      "the model anew and make a new Trainer",
+  });
+});
+
+Deno.test("Trainer goes on after a listener failed, exactly as if it had not", async () => {
+  const run = async (listener: TrainerListener) => {
+    const model = await loadTiny();
+    return { model, trainer: makeTrainer(model, { listeners: [listener] }) };
+  };
+  const whole = await run(() => {});
+  await whole.trainer.train();
+  let failed = false;
+  const { model, trainer } = await run((event) => {
+    if (event.type === "step" && event.step === 3 && !failed) {
+      failed = true;
+      throw new Error("the disk is full");
+    }
+  });
+  await assert.rejects(trainer.train(), { message: "the disk is full" });
+  await trainer.resume();
+  assert.deepEqual(values(model), values(whole.model));
+});
+
+Deno.test("dispose() frees what a Trainer holds that did not come to its end", async () => {
+  const model = await loadTiny();
+  const before = tf.memory().numTensors;
+  const trainer = makeTrainer(model, {
+    evalSteps: 1,
+    loadBestModelAtEnd: true,
+    listeners: [(event) => {
+      if (event.type === "step" && event.step === 3) throw new Error("enough");
+    }],
+  });
+  await assert.rejects(trainer.train(), { message: "enough" });
+  assert.ok(tf.memory().numTensors > before);
+  trainer.dispose();
+  assert.equal(tf.memory().numTensors, before);
+  await assert.rejects(trainer.resume(), /^Error: Cannot resume .* 3 of 6 steps being done/);
+});
+
+Deno.test("Trainer draws dropout far from heads and adapters, and a new mask for each batch", async () => {
+  const model = await loadTiny();
+  const draws: number[] = [];
+  const forward: TextModel["forward"] = (batch, random) => {
+    if (random) draws.push(random.draws);
+    return model.forward(batch, random);
+  };
+  const options = { perDeviceTrainBatchSize: 1, gradientAccumulationSteps: 2, maxSteps: 2 };
+  await makeTrainer({ ...model, forward }, options).train();
+  assert.equal(draws[0], 2 ** 30);
+  const each = draws[1]! - draws[0]!;
+  assert.ok(each > 0);
+  assert.deepEqual(draws, [0, 1, 2, 3].map((batch) => 2 ** 30 + batch * each));
+});
+
+Deno.test("Trainer pads batches to a multiple, in training and in evaluation", async () => {
+  const model = await loadTiny();
+  const lengths = { training: new Set<number>(), evaluation: new Set<number>() };
+  const forward: TextModel["forward"] = (batch, random) => {
+    lengths[random ? "training" : "evaluation"].add(batch.length);
+    return model.forward(batch, random);
+  };
+  const options = { perDeviceTrainBatchSize: 2, perDeviceEvalBatchSize: 2, maxSteps: 5 };
+  await makeTrainer({ ...model, forward }, { ...options, padToMultipleOf: 7 }).train();
+  for (const seen of Object.values(lengths)) {
+    assert.deepEqual([...seen].toSorted((a, b) => a - b), [7, 14]);
+  }
+});
+
+Deno.test("Trainer trains maxSteps steps, whatever numTrainEpochs says", async () => {
+  const events: TrainerEvent[] = [];
+  const { step, epoch } = await makeTrainer(await loadTiny(), {
+    numTrainEpochs: 1,
+    maxSteps: 5, // 2 make an epoch
+    listeners: [(event) => void events.push(event)],
+  }).train();
+  assert.deepEqual([step, epoch], [5, 2.5]);
+  assert.deepEqual(events[0], { type: "begin", totalSteps: 5, epochs: 3 });
+});
+
+Deno.test("Trainer records metrics of one's own, which may replace the accuracy", async () => {
+  const heard: string[] = [];
+  const trainer = makeTrainer(await loadTiny(), {
+    maxSteps: 2,
+    evalSteps: 1,
+    computeMetrics({ logits, predictions, labels }) {
+      heard.push(`${logits.length} ${predictions.length} ${labels === ten.labels}`);
+      return { accuracy: 0.25, macroF1: heard.length };
+    },
+    metricForBestModel: "eval_macroF1",
+  });
+  const { bestStep, bestMetric } = await trainer.train();
+  assert.deepEqual(heard, ["40 10 true", "40 10 true"]);
+  assert.deepEqual(trainer.history.map(({ accuracy, macroF1 }) => [accuracy, macroF1]), [
+    [0.25, 1],
+    [0.25, 2],
+  ]);
+  assert.deepEqual([bestStep, bestMetric], [2, 2]);
+});
+
+Deno.test("Trainer refuses a metric's name that is taken, and an unknown one for the best model", async () => {
+  const model = await loadTiny();
+  const assertRefused = async (options: Partial<TrainerOptions>, message: string) => {
+    const trainer = makeTrainer(model, { maxSteps: 1, ...options });
+    await assert.rejects(trainer.train(), { name: "RangeError", message });
+    trainer.dispose();
+  };
+  await assertRefused(
+    { computeMetrics: () => ({ f1: 1, evalLoss: 2 }) },
+    "Cannot record a metric as its name must be none of step, epoch, loss, evalLoss, " +
+      "learningRate, gradNorm: current value is evalLoss. Name it otherwise in 'computeMetrics'",
+  );
+  await assertRefused(
+    { computeMetrics: () => ({ f1: 1 }), metricForBestModel: "f2" },
+    "Cannot tell the best model as 'metricForBestModel' must be one of evalLoss, accuracy, f1: " +
+      "current value is f2",
+  );
+});
+
+Deno.test("Trainer ends with the best weights, to the bit, after early stopping", async () => {
+  const model = await loadTiny();
+  const f1 = [0.5, 0.75, 0.75, 0.5, 1];
+  const kept: unknown[] = [];
+  const result = await makeTrainer(model, {
+    maxSteps: 10,
+    evalSteps: 2,
+    computeMetrics: () => ({ f1: f1[kept.push(values(model)) - 1]! }),
+    metricForBestModel: "f1",
+    earlyStoppingPatience: 2,
+    loadBestModelAtEnd: true,
+  }).train();
+  assert.deepEqual([result.step, result.stopped], [8, false]);
+  assert.deepEqual([result.bestStep, result.bestMetric], [4, 0.75]);
+  assert.deepEqual(values(model), kept[1]);
+  assert.notDeepEqual(kept[3], kept[1]);
+});
+
+Deno.test("Trainer evaluates, and ends for good, where a listener asks for it", async () => {
+  const trainer = makeTrainer(await loadTiny(), {
+    maxSteps: 10,
+    listeners: [
+      (event) => event.type === "step" && event.step === 3 ? "evaluate" : undefined,
+      async (event) => {
+        await Promise.resolve();
+        if (event.type === "step" && event.step === 5) return "stop";
+      },
+      () => {},
+    ],
+  });
+  const { step, stopped } = await trainer.train();
+  assert.deepEqual([step, stopped], [5, false]);
+  assert.deepEqual(trainer.history.map(({ step }) => step), [3]);
+  assert.ok(trainer.history[0]!.evalLoss! > 0);
+  assert.equal((await trainer.resume()).step, 5);
 });
 
 Deno.test("Trainer takes every row once an epoch, in a new order, the last batch smaller", async () => {
@@ -191,96 +353,4 @@ Deno.test("Trainer counts 6 operations a token and a parameter outside the embed
   const layer = 4 * linear(32, 32) + norm + linear(32, 64) + linear(64, 32) + norm;
   const parameters = norm + 2 * layer + linear(32, 32) + linear(32, 4);
   assert.equal(totalFlos, 6 * (2 * 5 + 1 * 4) * parameters);
-});
-
-const NUMBERS = [
-  "learningRate",
-  "numTrainEpochs",
-  "perDeviceTrainBatchSize",
-  "perDeviceEvalBatchSize",
-  "evalSteps",
-  "loggingSteps",
-  "maxGradNorm",
-] as const;
-
-Deno.test("Trainer refuses numbers out of their range, no rows, and nothing to train", async () => {
-  const model = await loadTiny();
-  const assertRefused = (options: Partial<TrainerOptions>, name: string, value: number) =>
-    assert.throws(() => makeTrainer(model, options), {
-      name: "RangeError",
-      message: `Cannot train as '${name}' must be above 0: current value is ${value}`,
-    });
-  for (const name of NUMBERS) {
-    for (const value of [0, -1, NaN]) assertRefused({ [name]: value }, name, value);
-  }
-  const none = { inputIds: [], labels: [] };
-  assertRefused({ train: none }, "train rows", 0);
-  assertRefused({ evaluation: none }, "evaluation rows", 0);
-  for (const variable of model.parameters.values()) variable.trainable = false;
-  assertRefused({}, "trainable parameters", 0);
-});
-
-Deno.test("writeHistory() keeps a file of all records so far, which readHistory() reads", async () => {
-  await using folder = await temporaryFolder();
-  const path = `${folder.path}/run/history.json`;
-  const listen = writeHistory(path);
-  const records: HistoryRecord[] = [
-    { step: 1, epoch: 0.5, learningRate: 1e-5, gradNorm: 2.5, loss: 1.25 },
-    { step: 2, epoch: 1, learningRate: 5e-6, gradNorm: 2, evalLoss: 1, accuracy: 0.75 },
-  ];
-  await listen({ type: "begin", totalSteps: 2, epochs: 1 });
-  assert.deepEqual(await readHistory(path), []);
-  for (const [i, record] of records.entries()) {
-    await listen({ type: "record", record });
-    assert.deepEqual(await readHistory(path), records.slice(0, i + 1));
-  }
-  await listen({ type: "begin", totalSteps: 2, epochs: 1 }); // resume()
-  assert.deepEqual(await readHistory(path), records);
-  const files = await Array.fromAsync(Deno.readDir(`${folder.path}/run`), ({ name }) => name);
-  assert.deepEqual(files, ["history.json"]);
-});
-
-Deno.test("writeHistory() keeps the old file when it cannot write", async () => {
-  await using folder = await temporaryFolder();
-  const path = `${folder.path}/history.json`;
-  const listen = writeHistory(path);
-  const record: HistoryRecord = { step: 1, epoch: 1, learningRate: 1, gradNorm: 1 };
-  await listen({ type: "record", record });
-  await Deno.symlink("/dev/full", `${path}.partial`); // the disk is full
-  await assert.rejects(async () => await listen({ type: "record", record }), /No space left/);
-  assert.deepEqual(await readHistory(path), [record]);
-});
-
-Deno.test("linearSchedule() falls in a line to zero and stays there", () => {
-  const rates = [0, 1, 2, 3, 4, 5].map((done) => linearSchedule(8, done, 4));
-  assert.deepEqual(rates, [8, 6, 4, 2, 0, 0]);
-});
-
-Deno.test("clipByGlobalNorm() scales all gradients to the norm, and only down", () => {
-  const gradients = { a: tf.tensor1d([3, 0]), b: tf.tensor2d([[-4]]) };
-  const clip = (maxNorm: number) => {
-    const { clipped, norm } = clipByGlobalNorm(gradients, maxNorm);
-    assert.equal(norm, 5);
-    return [clipped.a!, clipped.b!].flatMap((gradient) => [...gradient.dataSync<"float32">()]);
-  };
-  assertClose(clip(1), [0.6, 0, -0.8], 1e-6);
-  assert.deepEqual(clip(10), [3, 0, -4]);
-});
-
-Deno.test("adamW() steps by its moments' corrected quotient, and frees them", () => {
-  const variable = tf.variable(tf.tensor1d([1, 1]));
-  const before = tf.memory().numTensors;
-  const optimizer = adamW({ beta1: 0.5, beta2: 0.75, epsilon: 0.5 });
-  const step = (gradient: number[]) =>
-    tf.tidy(() => optimizer.step([variable], { [variable.name]: tf.tensor1d(gradient) }, 0.1));
-  // Mean 1 and square 1, by 1/2 and 1/4.
-  step([2, -2]);
-  assertClose(variable.dataSync(), [1 - 0.1 * 2 / 2.5, 1 + 0.1 * 2 / 2.5], 1e-6);
-  // Mean 1/2 and square 3/4, by 3/4 and 7/16.
-  step([0, 0]);
-  const change = 0.1 * (2 / 3) / (Math.sqrt(12 / 7) + 0.5);
-  assertClose(variable.dataSync(), [0.92 - change, 1.08 + change], 1e-6);
-  assert.equal(tf.memory().numTensors, before + 2);
-  optimizer.dispose();
-  assert.equal(tf.memory().numTensors, before);
 });

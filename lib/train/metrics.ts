@@ -1,0 +1,45 @@
+import type { Evaluation } from "../evaluate/evaluate.ts";
+import type { ComputeMetrics } from "./options.ts";
+
+/** Names of a history record that are no figure of an evaluation. */
+const TAKEN = ["step", "epoch", "loss", "evalLoss", "learningRate", "gradNorm"];
+
+/**
+ * Figures of an evaluation as the history names them: `evalLoss`, `accuracy` and one's own, which may replace
+ * `accuracy`.
+ *
+ * @throws {RangeError} When one's own has a name that the history uses for something else.
+ */
+export function evaluationMetrics(
+  { loss, accuracy, logits, predictions }: Evaluation,
+  labels: ArrayLike<number>,
+  computeMetrics: ComputeMetrics,
+): Record<string, number> {
+  const own = computeMetrics({ logits, predictions, labels });
+  const wrong = Object.keys(own).find((name) => TAKEN.includes(name));
+  if (wrong) {
+    throw new RangeError(
+      `Cannot record a metric as its name must be none of ${TAKEN.join(", ")}: current value is ` +
+        `${wrong}. Name it otherwise in 'computeMetrics'`,
+    );
+  }
+  return { evalLoss: loss, accuracy, ...own };
+}
+
+/**
+ * The figure that tells the best model. As in Transformers, "loss" is the evaluation's, and a name may begin with "eval_".
+ *
+ * @throws {RangeError} When there is none of that name.
+ */
+export function metricNamed(name: string, metrics: Record<string, number>): number {
+  const bare = name.replace(/^eval_/, "");
+  const value = metrics[bare === "loss" ? "evalLoss" : bare];
+  if (value === undefined) {
+    throw new RangeError(
+      `Cannot tell the best model as 'metricForBestModel' must be one of ${
+        Object.keys(metrics).join(", ")
+      }: current value is ${name}`,
+    );
+  }
+  return value;
+}

@@ -1,0 +1,151 @@
+import type { Examples } from "../batches.ts";
+import type { TrainerListener } from "./events.ts";
+import { metricNamed } from "./metrics.ts";
+import { samplingStrategies, type SamplingStrategy } from "./order.ts";
+import { type LrSchedulerType, schedules } from "./schedule.ts";
+
+/** How {@link Trainer} trains; names and defaults are those of Transformers' TrainingArguments. */
+export interface TrainerOptions {
+  train: Examples;
+  evaluation: Examples;
+  /** The highest: of the first step, or of the one after the warm-up. @default {5e-5} */
+  learningRate?: number;
+  /** How the learning rate goes on. @default {"linear"} */
+  lrSchedulerType?: LrSchedulerType;
+  /** Steps over which the learning rate rises from 0; below 1 it is their share of all steps. @default {0} */
+  warmupSteps?: number;
+  /** By which share of the learning rate weights shrink at a step; biases and normalisation do not. @default {0} */
+  weightDecay?: number;
+  /** Largest norm of the gradients of a step; 0 leaves them as they are. @default {1} */
+  maxGradNorm?: number;
+  /** Passes over the rows; may be a fraction. @default {3} */
+  numTrainEpochs?: number;
+  /** Steps to train, whatever `numTrainEpochs` says, unless it is -1. @default {-1} */
+  maxSteps?: number;
+  /** @default {8} */
+  perDeviceTrainBatchSize?: number;
+  /** Batches that make a step, as one large one would, in the memory of a small one. @default {1} */
+  gradientAccumulationSteps?: number;
+  /** @default {8} */
+  perDeviceEvalBatchSize?: number;
+  /** Batches are padded to a length that this divides. @default {1} */
+  padToMultipleOf?: number;
+  /** In which order rows come: "group_by_length" puts rows of like length together. @default {"random"} */
+  trainSamplingStrategy?: SamplingStrategy;
+  /** Steps from one evaluation to the next; the last step evaluates too. @default {500} */
+  evalSteps?: number;
+  /** Steps from one record of the training loss to the next; the last step records too. @default {evalSteps} */
+  loggingSteps?: number;
+  /** Figures of one's own for each evaluation; they stand beside `evalLoss` and `accuracy` in the history. */
+  computeMetrics?: ComputeMetrics;
+  /** Which figure of an evaluation tells the best: "loss", "accuracy" or one's own. @default {"loss"} */
+  metricForBestModel?: string;
+  /** @default {true, unless `metricForBestModel` ends in "loss"} */
+  greaterIsBetter?: boolean;
+  /** End with the weights of the best evaluation, kept in memory until then. @default {false} */
+  loadBestModelAtEnd?: boolean;
+  /** Evaluations in a row without improvement that end the run. @default {Infinity} */
+  earlyStoppingPatience?: number;
+  /** An improvement is more than this. @default {0} */
+  earlyStoppingThreshold?: number;
+  /** Seeds dropout and the order of rows. @default {42} */
+  seed?: number;
+  /** Hear what happens, in this order, and may ask for something. @default {[]} */
+  listeners?: TrainerListener[];
+}
+
+/** What an evaluation gave, row by row in the rows' own order. */
+export interface EvalPrediction {
+  /** [N, C], row-major. */
+  logits: Float32Array;
+  /** Most likely class of each row, [N]. */
+  predictions: Int32Array;
+  /** True class of each row, [N]. */
+  labels: ArrayLike<number>;
+}
+
+/** Computes figures of one's own, by name. */
+export type ComputeMetrics = (prediction: EvalPrediction) => Record<string, number>;
+
+/**
+ * Fills in what is not given.
+ *
+ * @throws {RangeError} When there are no rows, or a value is out of its range.
+ */
+export function trainerOptions(options: TrainerOptions): Required<TrainerOptions> {
+  const { evalSteps = 500, metricForBestModel = "loss" } = options;
+  const filled: Required<TrainerOptions> = {
+    learningRate: 5e-5,
+    lrSchedulerType: "linear",
+    warmupSteps: 0,
+    weightDecay: 0,
+    maxGradNorm: 1,
+    numTrainEpochs: 3,
+    maxSteps: -1,
+    perDeviceTrainBatchSize: 8,
+    gradientAccumulationSteps: 1,
+    perDeviceEvalBatchSize: 8,
+    padToMultipleOf: 1,
+    trainSamplingStrategy: "random",
+    evalSteps,
+    loggingSteps: evalSteps,
+    computeMetrics: () => ({}),
+    metricForBestModel,
+    greaterIsBetter: !/loss$/i.test(metricForBestModel),
+    loadBestModelAtEnd: false,
+    earlyStoppingPatience: Infinity,
+    earlyStoppingThreshold: 0,
+    seed: 42,
+    listeners: [],
+    ...options,
+  };
+  for (const [range, holds, names] of RANGES) {
+    for (const name of names) must(holds(filled[name]), name, range, filled[name]);
+  }
+  for (const [name, choices] of Object.entries(CHOICES)) {
+    const value = filled[name as keyof typeof CHOICES];
+    must(choices.includes(value), name, choices.join(", "), value);
+  }
+  for (const name of ["train", "evaluation"] as const) {
+    const rows = filled[name].inputIds.length;
+    must(rows > 0, `${name} rows`, "above 0", rows);
+  }
+  if (!options.computeMetrics) metricNamed(metricForBestModel, { evalLoss: 0, accuracy: 0 });
+  return filled;
+}
+
+const RANGES = [
+  ["above 0", (value: number) => value > 0, ["learningRate", "numTrainEpochs"]],
+  ["at least 0", (value: number) => value >= 0, [
+    "warmupSteps",
+    "weightDecay",
+    "maxGradNorm",
+    "earlyStoppingThreshold",
+  ]],
+  ["at least 1", (value: number) => value >= 1, ["earlyStoppingPatience"]],
+  ["a whole number above 0", isCount, [
+    "perDeviceTrainBatchSize",
+    "gradientAccumulationSteps",
+    "perDeviceEvalBatchSize",
+    "padToMultipleOf",
+    "evalSteps",
+    "loggingSteps",
+  ]],
+  ["-1 or a whole number above 0", (value: number) => value === -1 || isCount(value), ["maxSteps"]],
+] as const;
+
+const CHOICES: Record<"lrSchedulerType" | "trainSamplingStrategy", readonly string[]> = {
+  lrSchedulerType: Object.keys(schedules),
+  trainSamplingStrategy: samplingStrategies,
+};
+
+function isCount(value: number): boolean {
+  return Number.isInteger(value) && value > 0;
+}
+
+/** Fails as an option that is out of its range does. */
+export function must(holds: boolean, name: string, range: string, value: unknown) {
+  if (!holds) {
+    throw new RangeError(`Cannot train as '${name}' must be ${range}: current value is ${value}`);
+  }
+}

@@ -1,0 +1,44 @@
+import { createRandom, permutation } from "../device/random.ts";
+
+/** In which order training rows can come, by Transformers' names. */
+export const samplingStrategies = ["random", "sequential", "group_by_length"] as const;
+export type SamplingStrategy = typeof samplingStrategies[number];
+
+/**
+ * The order of rows in an epoch; the seed and the epoch alone decide it.
+ *
+ * @param lengths Tokens of each row.
+ * @param stepSize Rows a step, which "group_by_length" keeps of like length.
+ * @param epoch From 0.
+ */
+export function epochOrder(
+  strategy: SamplingStrategy,
+  lengths: number[],
+  stepSize: number,
+  seed: number,
+  epoch: number,
+): number[] {
+  if (strategy === "sequential") return [...lengths.keys()];
+  // Orders count down from draw -1, so that they meet no other draw.
+  const order = permutation(createRandom(seed, -1 - epoch), lengths.length);
+  return strategy === "random" ? order : groupByLength(order, lengths, stepSize);
+}
+
+/**
+ * Sorts an order from long to short within stretches of 50 steps, or of a quarter of the steps where that is less. The
+ * longest row of all changes places with the first, so that what needs most memory is tried at once.
+ *
+ * @see get_length_grouped_indices of Transformers, which gives this order for the same permutation
+ */
+export function groupByLength(order: number[], lengths: number[], stepSize: number): number[] {
+  const steps = Math.min(50, Math.floor(order.length / (4 * stepSize))) || 1;
+  const grouped: number[] = [];
+  let longest = 0;
+  for (let start = 0; start < order.length; start += steps * stepSize) {
+    const stretch = order.slice(start, start + steps * stepSize);
+    grouped.push(...stretch.sort((a, b) => lengths[b]! - lengths[a]!));
+    if (lengths[grouped[start]!]! > lengths[grouped[longest]!]!) longest = start;
+  }
+  [grouped[0], grouped[longest]] = [grouped[longest]!, grouped[0]!];
+  return grouped;
+}

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import * as tf from "@tensorflow/tfjs-core";
+import {
+  type Batch,
+  batches,
+  crossEntropy,
+  type HistoryRecord,
+  openDevice,
+  Trainer,
+} from "lightweight-finetuning";
+import { accumulateGradients } from "../../lib/train/accumulate.ts";
+import { assertClose } from "../close.ts";
+import { withoutGradient } from "../fixtures/gradients.ts";
+import { readReference } from "../fixtures/reference.ts";
+import { examples, loadWay } from "../fixtures/training.ts";
+
+await openDevice();
+const reference = await readReference("bert");
+const rows = examples(reference, 3);
+const some = (count: number) => ({ inputIds: rows.inputIds.slice(0, count), labels: rows.labels });
+
+for (const way of ["full", "lora"] as const) {
+  Deno.test(`accumulateGradients() of any parts is that of the whole, ${way}`, async () => {
+    const model = await loadWay(way, reference.folder);
+    const trained = new Map([...model.parameters].filter(([, { trainable }]) => trainable));
+    const { padTokenId } = model.config;
+    const accumulate = (count: number, size: number) => {
+      const order = [...some(count).inputIds.keys()];
+      const tensors: number[] = []; // while a batch's loss is computed
+      const lossOf = (batch: Batch) => {
+        tensors.push(tf.memory().numTensors);
+        return crossEntropy(model.forward(batch), tf.tensor1d(batch.labels));
+      };
+      let loss = NaN;
+      const gradients = new Map<string, Float32Array>();
+      tf.tidy(() => {
+        const parts = [...batches(some(count), order, size, padTokenId)];
+        const accumulated = accumulateGradients(trained, parts, lossOf);
+        loss = accumulated.loss;
+        for (const [name, gradient] of Object.entries(accumulated.gradients)) {
+          gradients.set(name, gradient.dataSync<"float32">());
+        }
+      });
+      return { loss, gradients, tensors };
+    };
+    for (const count of [5, 12]) {
+      const whole = accumulate(count, count);
+      assert.deepEqual([...whole.gradients.keys()], [...trained.keys()]);
+      for (const size of [1, 2, 3, 5, 8]) { // of which not all divide the rows
+        const { loss, gradients, tensors } = accumulate(count, size);
+        assertClose([loss], [whole.loss], 1e-6);
+        assert.equal(new Set(tensors.slice(1)).size, Math.min(1, tensors.length - 1));
+        for (const [name, gradient] of gradients) {
+          if (!withoutGradient(name)) assertClose(gradient, whole.gradients.get(name)!, 1e-5, name);
+        }
+      }
+    }
+  });
+
+  Deno.test(`Trainer steps by small batches as by a large one, ${way}`, async () => {
+    const train = async (perDeviceTrainBatchSize: number, gradientAccumulationSteps: number) => {
+      const trainer = new Trainer(await loadWay(way, reference.folder), {
+        train: some(21),
+        evaluation: some(4),
+        numTrainEpochs: 2,
+        perDeviceTrainBatchSize,
+        gradientAccumulationSteps,
+        loggingSteps: 1,
+        learningRate: 1e-3,
+      });
+      await trainer.train();
+      return trainer.history;
+    };
+    const column = (history: HistoryRecord[], name: string) =>
+      history.flatMap((record) => record[name] ?? []);
+    const whole = await train(8, 1); // 8, 8 and 5 rows
+    assert.deepEqual(column(whole, "step"), [1, 2, 3, 4, 5, 6]);
+    for (const [size, count] of [[4, 2], [2, 4], [1, 8]] as const) {
+      const history = await train(size, count);
+      assert.deepEqual(column(history, "step"), column(whole, "step"));
+      for (const name of ["loss", "gradNorm", "learningRate", "evalLoss"]) {
+        assertClose(column(history, name), column(whole, name), 1e-4, `${name} by ${size}`);
+      }
+      const perEpoch = Math.ceil(21 / size);
+      const epochs = [1, 2].map((step) => step * count / perEpoch);
+      assertClose(
+        column(history, "epoch"),
+        [...epochs, 1, ...epochs.map((epoch) => 1 + epoch), 2],
+        1e-12,
+      );
+    }
+  });
+}

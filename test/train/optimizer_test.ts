@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import * as tf from "@tensorflow/tfjs-core";
+import { adamW, clipFactor, openDevice } from "lightweight-finetuning";
+import { assertClose } from "../close.ts";
+
+await openDevice();
+
+Deno.test("clipFactor() brings all gradients together to the norm, and only down", () => {
+  const gradients = { a: tf.tensor1d([3, 0]), b: tf.tensor2d([[-4]]) };
+  const clip = (maxNorm: number) => {
+    const { factor, norm } = clipFactor(gradients, maxNorm);
+    assertClose([norm], [5], 1e-7);
+    return factor;
+  };
+  assertClose([clip(1), clip(10), clip(Infinity)], [0.2, 1, 1], 1e-6);
+});
+
+Deno.test("adamW() steps by its moments' corrected quotient, and frees them", () => {
+  const weight = tf.variable(tf.tensor1d([1, 1]));
+  const before = tf.memory().numTensors;
+  const optimizer = adamW(new Map([["weight", weight]]), { beta1: 0.5, beta2: 0.75, epsilon: 0.5 });
+  const step = (gradient: number[]) =>
+    tf.tidy(() => optimizer.step({ weight: tf.tensor1d(gradient) }, 0.1, 2));
+  // Mean 1 and square 1, by 1/2 and 1/4.
+  step([1, -1]);
+  assertClose(weight.dataSync(), [1 - 0.1 * 2 / 2.5, 1 + 0.1 * 2 / 2.5], 1e-6);
+  // Mean 1/2 and square 3/4, by 3/4 and 7/16.
+  step([0, 0]);
+  const change = 0.1 * (2 / 3) / (Math.sqrt(12 / 7) + 0.5);
+  assertClose(weight.dataSync(), [0.92 - change, 1.08 + change], 1e-6);
+  assert.equal(tf.memory().numTensors, before + 2);
+  optimizer.dispose();
+  assert.equal(tf.memory().numTensors, before);
+});
+
+Deno.test("adamW() shrinks weights beside the gradient's step, and no bias", () => {
+  const parameters = new Map(
+    ["dense.weight", "dense.bias"].map((name) => [name, tf.variable(tf.tensor1d([5]))]),
+  );
+  const optimizer = adamW(parameters, { weightDecay: 0.2 });
+  const gradients = { "dense.weight": tf.tensor1d([3]), "dense.bias": tf.tensor1d([3]) };
+  optimizer.step(gradients, 0.1); // Adam's first step is as long as the rate
+  const after = [...parameters.values()].map((variable) => variable.dataSync()[0]!);
+  assertClose(after, [5 * (1 - 0.1 * 0.2) - 0.1, 5 - 0.1], 1e-6);
+  optimizer.dispose();
+});
+
+Deno.test("adamW() leaves a parameter without a gradient as it is", () => {
+  const [used, unused] = [tf.variable(tf.tensor1d([1])), tf.variable(tf.tensor1d([1]))];
+  const optimizer = adamW(new Map(Object.entries({ used, unused })), { weightDecay: 0.5 });
+  optimizer.step({ used: tf.tensor1d([1]) }, 0.1);
+  assert.notEqual(used.dataSync()[0], 1);
+  assert.equal(unused.dataSync()[0], 1);
+  optimizer.dispose();
+});

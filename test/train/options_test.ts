@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { loadClassifier, Trainer, type TrainerOptions } from "lightweight-finetuning";
+import { trainerOptions } from "../../lib/train/options.ts";
+import { fixture } from "../fixtures/reference.ts";
+import { readCases } from "../fixtures/training.ts";
+
+const rows = { inputIds: [[2, 5, 3]], labels: [0] };
+const given = { train: rows, evaluation: rows };
+const none = { inputIds: [], labels: [] };
+
+function assertRefused(
+  options: Record<string, unknown>,
+  name: string,
+  range: string,
+  value: unknown,
+) {
+  assert.throws(() => trainerOptions({ ...given, ...options }), {
+    name: "RangeError",
+    message: `Cannot train as '${name}' must be ${range}: current value is ${value}`,
+  });
+}
+
+/** What each option may be, and values that it may not be. */
+const RANGES: [range: string, wrong: unknown[], names: (keyof TrainerOptions)[]][] = [
+  ["above 0", [0, -1, NaN], ["learningRate", "numTrainEpochs"]],
+  ["at least 0", [-1, NaN], [
+    "warmupSteps",
+    "weightDecay",
+    "maxGradNorm",
+    "earlyStoppingThreshold",
+  ]],
+  ["at least 1", [0, -1, NaN], ["earlyStoppingPatience"]],
+  ["a whole number above 0", [0, -1, 1.5, NaN, Infinity], [
+    "perDeviceTrainBatchSize",
+    "gradientAccumulationSteps",
+    "perDeviceEvalBatchSize",
+    "padToMultipleOf",
+    "evalSteps",
+    "loggingSteps",
+  ]],
+  ["-1 or a whole number above 0", [0, -2, 1.5, NaN], ["maxSteps"]],
+  ["linear, cosine, constant, constant_with_warmup", ["Linear", ""], ["lrSchedulerType"]],
+  ["random, sequential, group_by_length", ["shuffled"], ["trainSamplingStrategy"]],
+];
+
+Deno.test("trainerOptions() refuses values out of their range", () => {
+  for (const [range, wrong, names] of RANGES) {
+    for (const name of names) {
+      for (const value of wrong) assertRefused({ [name]: value }, name, range, value);
+    }
+  }
+  assert.throws(() => trainerOptions({ ...given, metricForBestModel: "f1" }), {
+    name: "RangeError",
+    message: "Cannot tell the best model as 'metricForBestModel' must be one of evalLoss, " +
+      "accuracy: current value is f1",
+  });
+  assertRefused({ train: none }, "train rows", "above 0", 0);
+  assertRefused({ evaluation: none }, "evaluation rows", "above 0", 0);
+});
+
+Deno.test("trainerOptions() has the defaults of Transformers", async () => {
+  const { defaults } = await readCases(fixture("trainer"));
+  const options = trainerOptions(given);
+  const ours = Object.entries(options).filter(([name]) => name in defaults);
+  assert.equal(ours.length, 15);
+  assert.deepEqual(Object.fromEntries(ours), defaults);
+  assert.equal(trainerOptions({ ...given, evalSteps: 7 }).loggingSteps, 7);
+});
+
+Deno.test("trainerOptions() takes greater for better, but for a loss", () => {
+  const better = (metricForBestModel: string) =>
+    trainerOptions({ ...given, metricForBestModel, computeMetrics: () => ({}) }).greaterIsBetter;
+  const names = ["loss", "eval_loss", "evalLoss", "accuracy", "lossless"];
+  assert.deepEqual(names.map(better), [false, false, false, true, true]);
+});
+
+Deno.test("Trainer refuses a model of which nothing is trained", async () => {
+  const model = await loadClassifier(fixture("bert"));
+  for (const variable of model.parameters.values()) variable.trainable = false;
+  assert.throws(() => new Trainer(model, given), {
+    name: "RangeError",
+    message: "Cannot train as 'trainable parameters' must be above 0: current value is 0",
+  });
+});
