@@ -26,7 +26,15 @@ parity: setup ## compare with Transformers, peft and PyTorch, live
 	@.venv-parity/bin/pip install -q -r test/parity/requirements.txt
 	@$(DENO) task parity
 
+bench: setup ## compare the speed with Transformers, peft and PyTorch (an hour or two)
+	@test -x .venv-parity/bin/python || $(PYTHON) -m venv .venv-parity
+	@.venv-parity/bin/pip install -q -r bench/requirements.txt
+	@$(DENO) task bench
+
+profile: setup ## show a training step by op
+	@$(DENO) task profile
+
 clean: ## remove what runs have written
 	rm -rf runs
 
-.PHONY: help setup run lab test render parity clean
+.PHONY: help setup run lab test render parity bench profile clean
