@@ -45,7 +45,7 @@ void parallel(OpKernelContext* context, int64_t units, int64_t cost, Work work) 
 }
 
 // Dropout's factors, 0 or 1 / (1 - rate), from the numbers that StatelessRandomUniform makes of a seed
-// (stateless_random_ops.cc): Philox4x32 (Salmon et al., 2011), here for sixteen counters at once.
+// (stateless_random_ops.cc): Philox4x32 (Salmon et al., 2011), here for many counters at once.
 class Dropout {
  public:
   Dropout(const Tensor& seed, float rate)
@@ -77,7 +77,7 @@ class Dropout {
   }
 
  private:
-  static constexpr int LANES = 16;
+  static constexpr int LANES = 32;
 
   template <int N>
   static void Rounds(uint32_t (&counter)[4][N], uint32_t key0, uint32_t key1) {
