@@ -42,7 +42,7 @@ export interface ClassifierOptions {
   seed?: number;
   /** Replaces all dropout rates of config.json. */
   dropout?: number;
-  /** Holds the weights of all linear layers but the head's at four bits, for an adapter to be trained on. @default {false} */
+  /** Holds the weights of all linear layers but the head's at four bits, to train an adapter. @default {false} */
   loadIn4bit?: boolean;
 }
 

@@ -5,9 +5,9 @@ import type { Linear } from "./linear.ts";
 import { dequantizeNf4, quantizeNf4 } from "./nf4.ts";
 
 /**
- * A linear layer whose weight is held at four bits and is a float matrix only while it is multiplied, forward and
- * backward. In `parameters` its codes take the weight's place, and its scales stand beside them under the names that
- * bitsandbytes gives them.
+ * A linear layer whose weight is held at four bits, and is a float matrix only while it is multiplied, forward and
+ * backward; it is never trained. In `parameters` its codes take the weight's place, and its scales stand beside them
+ * under the names that bitsandbytes gives them.
  *
  * @see Dettmers et al., QLoRA, 2023; Linear4bit of bitsandbytes
  */
@@ -35,14 +35,15 @@ export function linear4bit(module: string, parameters: Map<string, tf.Variable>)
     differentiable({}, () => dequantizeNf4<tf.Rank.R2>(held, shape), () => ({}));
   return {
     shape,
-    apply(x) {
-      const product = differentiable(
-        { x },
-        () => tf.matMul(x, dequantized(), false, true),
-        (dy) => ({ x: tf.matMul(dy, dequantized()) }),
-      );
-      return tf.add(product, bias);
-    },
     weight: dequantized,
+    apply: (x) =>
+      differentiable(
+        { x, bias },
+        () => tf.add(tf.matMul(x, dequantized(), false, true), bias) as tf.Tensor2D,
+        (dy) => ({
+          x: tf.matMul(dy, dequantized()),
+          ...bias.trainable && { bias: tf.sum(dy, 0) },
+        }),
+      ),
   };
 }

@@ -2,8 +2,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { unpackBytes } from "../device/bytes.ts";
 
 /**
- * Numbers in NF4 with double-quantised scales, 4.13 bits each, as bitsandbytes stores them. Each is the product of one of
- * 16 numbers and its block's scale; a scale is a mean plus the product of one of 256 numbers and its own block's scale.
+ * Numbers in NF4 with double-quantised scales, 4.13 bits each, as bitsandbytes stores them. Each is one of 16 numbers
+ * times its block's scale; a scale is their mean plus one of 256 numbers times the scale of a block of scales.
  */
 export interface Nf4<Bytes, Floats> {
   /** Which of the 16, two a byte, the first in the upper half; the last block of 64 is padded. */
@@ -31,8 +31,8 @@ const PAIRS = Float32Array.from({ length: 512 }, (_, i) => NF4[i % 2 ? i >> 1 & 
 const DYNAMIC = dynamicMap();
 
 /**
- * Quantises to the codes that bitsandbytes' `quantize_4bit` gives on a CPU; the mean of the scales, and so all numbers,
- * may differ by a rounding. On a GPU it puts one scale in a thousand, halfway between two codes, to the other one.
+ * Quantises as bitsandbytes' `quantize_4bit` does on a CPU, to the same codes. Only the mean is rounded once here, and
+ * in PyTorch as its processor adds: where they differ, one scale in some 100,000 falls to the next code.
  */
 export function quantizeNf4(numbers: Float32Array): Nf4<Uint8Array, Float32Array> {
   const [nearestNumber, nearestScale] = [nearest(NF4), nearest(DYNAMIC)];
@@ -41,15 +41,16 @@ export function quantizeNf4(numbers: Float32Array): Nf4<Uint8Array, Float32Array
   const nestedOffset = Math.fround(absmax.reduce((sum, x) => sum + x) / absmax.length);
   const deviations = absmax.map((x) => x - nestedOffset);
   const nested = quantize(deviations, NESTED_BLOCK, (x) => nearestScale(onGrid(x)));
+  const pairs = new Uint8Array(codes.length / 2);
   return {
-    codes: codes.subarray(codes.length / 2).map((_, i) => codes[2 * i]! << 4 | codes[2 * i + 1]!),
+    codes: pairs.map((_, i) => codes[2 * i]! << 4 | codes[2 * i + 1]!),
     absmax: nested.codes,
     nestedAbsmax: nested.absmax,
     nestedOffset,
   };
 }
 
-/** The numbers again, those of bitsandbytes' `dequantize_4bit`; `codes` and `absmax` are packed bytes. */
+/** The numbers again, as bitsandbytes' `dequantize_4bit` gives them; `codes` and `absmax` are packed bytes. */
 export function dequantizeNf4<R extends tf.Rank>(
   { codes, absmax, nestedAbsmax, nestedOffset }: Nf4<tf.Tensor1D, tf.Tensor1D>,
   shape: tf.ShapeMap[R],
@@ -84,7 +85,7 @@ function quantize(numbers: Float32Array, blockSize: number, codeOf: (x: number) 
   return { codes, absmax };
 }
 
-/** Gives the place in `table` of the number nearest to x, the lower of two. */
+/** Finds the place in `table` of the number nearest to x, the lower of two as near. */
 function nearest(table: Float32Array): (x: number) => number {
   const midpoints = table.map((x, i) => (x + (table[i + 1] ?? Infinity)) / 2);
   return (x) => {
@@ -94,7 +95,7 @@ function nearest(table: Float32Array): (x: number) => number {
   };
 }
 
-/** One of 65,536 numbers in [-1, 1], for which bitsandbytes' CPU code has a table. */
+/** One of 65,536 numbers in [-1, 1], for which bitsandbytes' CPU code has a table; its GPU code rounds x itself. */
 function onGrid(x: number): number {
   const { fround, trunc } = Math;
   const step = trunc(fround(fround(fround(x + 1) * 32767.5) + 0.5));

@@ -22,8 +22,8 @@ export async function saveModel(
   }
   if ([...parameters.values()].some(({ dtype }) => dtype !== "float32")) {
     throw new Error(
-      "Cannot save the model as 'loadIn4bit' must be false: current value is true. Save the adapter with saveAdapter; " +
-        "to merge it, load it with the model in float32",
+      "Cannot save the model as 'loadIn4bit' must be false: current value is true. Save the adapter with " +
+        "saveAdapter; to merge it, load it with the model in float32",
     );
   }
   await Deno.mkdir(folder, { recursive: true });
