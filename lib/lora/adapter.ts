@@ -1,42 +1,44 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { createRandom } from "../device/random.ts";
 import type { Classifier, TextModel } from "../model/classifier.ts";
-import { dropout } from "../model/kernels.ts";
-import type { Linear } from "../model/linear.ts";
+import { families } from "../model/families.ts";
 import { type LoraConfig, loraConfig } from "./config.ts";
+import { type LoraLayer, loraLayer, loraParameters } from "./layer.ts";
+import { ALL, checkTargets, layerConfig, moduleOf, savedModule, targets } from "./targets.ts";
+import { attach, disableAdapter } from "./toggle.ts";
 
-/** A low-rank update on some linear layers of a model, and the modules trained beside it. */
+/** A low-rank update on some linear layers of a model, and what is trained beside it. */
 export interface Adapter extends TextModel {
   lora: LoraConfig;
   model: Classifier;
   /** The adapted layers by module name. */
   layers: Map<string, LoraLayer>;
-  /** The model's parameters, and the frozen originals of the modules that are trained in full. */
+  /**
+   * By name, the base's values of the model's parameters that the adapter trains, or has changed by merging; the
+   * adapter's values while it is disabled.
+   */
+  originals: Map<string, tf.Variable>;
+  /** The model's parameters, and the frozen originals of the modules that are trained in full, as peft counts. */
   readonly parameters: Map<string, tf.Variable>;
-  /** True while the update is part of the base weights. */
-  merged: boolean;
+  /** What the model computes: with the update beside the weights, without, or in them. */
+  state: "enabled" | "disabled" | "merged" | "removed";
 }
 
-/** One adapted layer: y = base(x) + scaling · B(A(dropout(x))). */
-export interface LoraLayer {
-  /** [r, in] */
-  A: tf.Variable;
-  /** [out, r] */
-  B: tf.Variable;
-  /** Without the update. */
-  base: Linear;
-  /** With it. */
-  adapted: Linear;
-}
+// A's draws begin here: a new head's count up from 0, dropout's from 2^30, the orders of rows down from -1.
+const FIRST_DRAW = 2 ** 29;
+
+// How to give a model back, for those that have an adapter.
+const undo = new WeakMap<Classifier, () => void>();
 
 /**
- * Freezes a model and adds a LoRA adapter to it. A is drawn from U(−1/√in, 1/√in) and B is zero, so that a fresh
- * adapter changes nothing.
+ * Freezes a model and adds a LoRA adapter to it. A is random and B zero, so that a fresh adapter changes nothing.
+ * `model.dispose()` frees the adapter too.
  *
  * @param options Fields of {@link LoraConfig} that differ from their defaults, and `seed`. @default {42}
- * @throws {RangeError} When a target matches no linear layer of the model.
- * @throws {Error} When the model has an adapter that is not merged.
- * @see Hu et al., LoRA, 2021, §4.1; peft's LoraModel
+ * @throws {TypeError} When there is no such option.
+ * @throws {RangeError} When a value makes no adapter, or has no effect on this model.
+ * @throws {Error} When the model has an adapter.
+ * @see Hu et al., LoRA, 2021; peft's get_peft_model
  *
  * @example
  * ```ts ignore
@@ -48,94 +50,95 @@ export function addLora(
   model: Classifier,
   options: Partial<LoraConfig> & { seed?: number } = {},
 ): Adapter {
-  if ([...model.parameters.keys()].some((name) => name.includes(".lora_"))) {
-    throw new Error("Cannot add an adapter as the model has one: merge it, or load the model anew");
-  }
-  const { seed = 42, ...fields } = options;
-  const lora = loraConfig(fields);
-  const isSaved = (name: string) => lora.modulesToSave.some((module) => isUnder(name, module));
-  const modules = targets([...model.linears.keys()].filter((name) => !isSaved(name)), lora);
+  const { seed, ...fields } = options;
+  const { loraTargets } = families[model.config.modelType];
+  const lora = loraConfig({ targetModules: loraTargets, ...fields });
+  checkTargets(model, lora);
+  return createAdapter(model, lora, seed);
+}
 
-  const originals = new Map<string, tf.Variable>();
-  for (const [name, variable] of model.parameters) {
-    variable.trainable = isSaved(name);
-    if (variable.trainable) {
-      originals.set(name.replace(/(\.\w+)$/, ".original_module$1"), tf.variable(variable, false));
-    }
+/** Adds an adapter of a complete configuration, some of which may have no effect, as peft takes it from a file. */
+export function createAdapter(model: Classifier, lora: LoraConfig, seed = 42): Adapter {
+  if (undo.has(model)) {
+    throw new Error("Cannot add an adapter as the model has one: call removeAdapter on it first");
   }
-  const random = createRandom(seed);
+  const random = createRandom(seed, FIRST_DRAW);
   const layers = new Map<string, LoraLayer>();
-  for (const module of modules) {
-    const [output, input] = model.linears.get(module)!.shape;
-    const [A, B] = tf.tidy(() => {
-      const limit = 1 / Math.sqrt(input);
-      const uniform = random.uniform<tf.Rank.R2>([lora.r, input]);
-      const initial = tf.sub(tf.mul(uniform, 2 * limit), limit);
-      return [tf.variable(initial), tf.variable(tf.zeros([output, lora.r]))];
-    }) as [tf.Variable, tf.Variable];
-    layers.set(module, loraLayer(model.linears.get(module)!, A, B, lora));
+  const configs = targets(model, lora).map((module) =>
+    [module, layerConfig(module, lora)] as const
+  );
+  for (const [module, config] of configs) {
+    layers.set(module, loraLayer(model.linears.get(module)!, config, random));
   }
+  if (lora.targetModules === ALL) lora.targetModules = [...layers.keys()]; // as peft saves it
+  const isTrained = (name: string) =>
+    savedModule(moduleOf(name), lora) !== undefined ||
+    name.endsWith(".bias") &&
+      (lora.bias === "all" || lora.bias === "lora_only" && layers.has(moduleOf(name)));
+  const originals = new Map<string, tf.Variable>();
+  const trainable = new Map<tf.Variable, boolean>();
+  for (const [name, variable] of model.parameters) {
+    trainable.set(variable, variable.trainable);
+    variable.trainable = isTrained(name);
+    if (variable.trainable) originals.set(name, tf.variable(variable, false));
+  }
+
   const adapter: Adapter = {
     lora,
     model,
     config: model.config,
     forward: model.forward,
     layers,
+    originals,
     get parameters() {
-      return new Map([...model.parameters, ...originals]);
+      const parameters = new Map(model.parameters);
+      for (const [module, layer] of layers) {
+        for (const [name, variable] of loraParameters(module, layer)) {
+          parameters.set(name, variable);
+        }
+      }
+      for (const [name, original] of originals) {
+        const path = savedModule(moduleOf(name), lora);
+        if (path) parameters.set(name.replace(path, `${path}.original_module`), original);
+      }
+      return parameters;
     },
-    merged: false,
+    state: "enabled",
   };
+  const { dispose } = model;
+  model.dispose = () => {
+    removeAdapter(adapter);
+    dispose();
+  };
+  undo.set(model, () => {
+    model.dispose = dispose;
+    trainable.forEach((value, variable) => variable.trainable = value);
+  });
   attach(adapter);
   return adapter;
 }
 
-/** Puts the adapter's layers and parameters into the model. */
-export function attach({ model, layers }: Adapter) {
-  for (const [module, { A, B, adapted }] of layers) {
-    model.linears.set(module, adapted);
-    model.parameters.set(`${module}.lora_A.weight`, A);
-    model.parameters.set(`${module}.lora_B.weight`, B);
+/**
+ * Takes an adapter off its model and frees it. The model is as it was before, bit for bit, trainable again, and may get
+ * another adapter. If the adapter is merged, its weights and head stay, as with peft's `merge_and_unload`.
+ *
+ * @example
+ * ```ts ignore
+ * removeAdapter(adapter);
+ * const other = await loadAdapter(model, "runs/other/lora/adapter");
+ * ```
+ */
+export function removeAdapter(adapter: Adapter): void {
+  const { model, layers, originals } = adapter;
+  if (adapter.state === "removed") return;
+  if (adapter.state === "enabled") disableAdapter(adapter);
+  adapter.state = "removed";
+  for (const [module, layer] of layers) {
+    for (const [, variable] of loraParameters(module, layer)) variable.dispose();
   }
+  for (const variable of originals.values()) variable.dispose();
+  layers.clear();
+  originals.clear();
+  undo.get(model)!();
+  undo.delete(model);
 }
-
-/** Takes the adapter's layers and parameters out of the model. */
-export function detach({ model, layers }: Adapter) {
-  for (const [module, { base }] of layers) {
-    model.linears.set(module, base);
-    model.parameters.delete(`${module}.lora_A.weight`);
-    model.parameters.delete(`${module}.lora_B.weight`);
-  }
-}
-
-function loraLayer(base: Linear, A: tf.Variable, B: tf.Variable, config: LoraConfig): LoraLayer {
-  const scaling = config.loraAlpha / config.r;
-  const adapted: Linear = {
-    ...base,
-    apply(x, random) {
-      const low = tf.matMul(dropout(x, config.loraDropout, random), A as tf.Tensor2D, false, true);
-      const update = tf.matMul(low, B as tf.Tensor2D, false, true);
-      return tf.add(base.apply(x, random), tf.mul(update, scaling));
-    },
-  };
-  return { A, B, base, adapted };
-}
-
-function targets(modules: string[], { targetModules }: LoraConfig): string[] {
-  const matching = (target: string) => modules.filter((name) => isSuffix(name, target));
-  const unmatched = targetModules.filter((target) => !matching(target).length);
-  if (!targetModules.length || unmatched.length) {
-    const ends = [...new Set(modules.map((name) => name.split(".").slice(-2).join(".")))];
-    throw new RangeError(
-      `Cannot add an adapter as 'targetModules' must name linear layers of the model, such as ${
-        ends.join(", ")
-      }: current value is ${JSON.stringify(targetModules)}${
-        unmatched.length ? `, of which ${unmatched.join(", ")} matches nothing` : ""
-      }`,
-    );
-  }
-  return modules.filter((name) => targetModules.some((target) => isSuffix(name, target)));
-}
-
-const isSuffix = (name: string, target: string) => name === target || name.endsWith(`.${target}`);
-const isUnder = (name: string, module: string) => `.${name}.`.includes(`.${module}.`);

@@ -6,147 +6,114 @@ export interface LoraConfig {
   loraAlpha: number;
   /** Dropout on the adapter's input. @default {0} */
   loraDropout: number;
-  /** Linear layers to adapt, by the end of their names. @default {["query", "value"]} */
-  targetModules: string[];
-  /** Biases that are trained; only "none" is known here. @default {"none"} */
-  bias: "none";
-  /** Modules that are trained in full and saved with the adapter. @default {["classifier", "score"]} */
+  /**
+   * Linear layers to adapt: a list of ends of names, one regular expression of whole names, or "all-linear" for all
+   * but those that are trained in full. @default {["query", "value"], of DistilBERT ["q_lin", "v_lin"]}
+   */
+  targetModules: string[] | string;
+  /** Linear layers to leave out, in the same forms. @default {null} */
+  excludeModules: string[] | string | null;
+  /** Numbers of the encoder's layers to adapt; null is all. @default {null} */
+  layersToTransform: number[] | number | null;
+  /** Other ranks, by regular expressions of names or of their ends; the first that matches counts. @default {{}} */
+  rankPattern: Record<string, number>;
+  /** Other alphas, likewise. @default {{}} */
+  alphaPattern: Record<string, number>;
+  /** Modules that are trained in full and saved with the adapter, by the ends of their names. @default {[]} */
   modulesToSave: string[];
+  /** Biases that are trained too: none, all, or the adapted layers'. @default {"none"} */
+  bias: "none" | "all" | "lora_only";
+  /** Scale by loraAlpha / √r instead (Kalajdzievski, rsLoRA, 2023). @default {false} */
+  useRslora: boolean;
+  /** Train the lengths of the weights' rows apart from their directions (Liu et al., DoRA, 2024). @default {false} */
+  useDora: boolean;
+  /** A uniform, or normal with "gaussian", and B zero; with false B is random too. @default {true} */
+  initLoraWeights: boolean | "gaussian";
+  /** "SEQ_CLS" adds the head to modulesToSave, null leaves it as the model has it. @default {"SEQ_CLS"} */
+  taskType: "SEQ_CLS" | null;
   /** Which model the adapter belongs to. @default {""} */
   baseModelNameOrPath: string;
 }
 
-const DEFAULTS: LoraConfig = {
+export const DEFAULTS: LoraConfig = {
   r: 8,
   loraAlpha: 8,
   loraDropout: 0,
   targetModules: ["query", "value"],
+  excludeModules: null,
+  layersToTransform: null,
+  rankPattern: {},
+  alphaPattern: {},
+  modulesToSave: [],
   bias: "none",
-  modulesToSave: ["classifier", "score"],
+  useRslora: false,
+  useDora: false,
+  initLoraWeights: true,
+  taskType: "SEQ_CLS",
   baseModelNameOrPath: "",
 };
+
+/** What peft calls a head; a model has one of the two. */
+export const HEAD = ["classifier", "score"];
 
 /**
  * Fills in what is not given.
  *
- * @throws {RangeError} When a number makes no adapter.
+ * @throws {TypeError} When an option's name is none.
+ * @throws {RangeError} When a value makes no adapter.
  */
 export function loraConfig(options: Partial<LoraConfig>): LoraConfig {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(DEFAULTS, name));
+  if (unknown) {
+    throw new TypeError(
+      `Cannot make an adapter as options must be of ${Object.keys(DEFAULTS).join(", ")}: ` +
+        `current value is '${unknown}'`,
+    );
+  }
   const config = { ...DEFAULTS, ...options };
-  const must = (holds: boolean, name: keyof LoraConfig, range: string) => {
-    if (!holds) {
+  for (const [name, isValid, range] of RULES) {
+    if (!isValid(config[name], config)) {
       throw new RangeError(
         `Cannot make an adapter as '${name}' must be ${range}: current value is ${
           JSON.stringify(config[name])
         }`,
       );
     }
-  };
-  must(Number.isInteger(config.r) && config.r > 0, "r", "a whole number above 0");
-  must(config.loraAlpha > 0, "loraAlpha", "above 0");
-  must(config.loraDropout >= 0 && config.loraDropout < 1, "loraDropout", "at least 0 and below 1");
-  must(config.bias === "none", "bias", '"none"');
+  }
+  if (config.taskType) config.modulesToSave = [...new Set([...config.modulesToSave, ...HEAD])];
   return config;
 }
 
-/** adapter_config.json as peft 0.21 writes it: sorted keys, two-space indents. */
-export function toPeft(config: LoraConfig): string {
-  const fields = {
-    ...UNUSED,
-    base_model_name_or_path: config.baseModelNameOrPath,
-    bias: config.bias,
-    lora_alpha: config.loraAlpha,
-    lora_dropout: config.loraDropout,
-    modules_to_save: config.modulesToSave,
-    r: config.r,
-    target_modules: config.targetModules,
-  };
-  return JSON.stringify(fields, Object.keys(fields).sort(), 2);
-}
+/** Matches whole names; the flag makes an error of most of what only Python's expressions have. */
+export const expression = (source: string) => new RegExp(`^(?:${source})$`, "u");
 
-/**
- * Reads adapter_config.json.
- *
- * @throws {TypeError} When it asks for something that would change the numbers and is not known here.
- */
-export function fromPeft(text: string, path: string): LoraConfig {
-  const raw: Record<string, unknown> = JSON.parse(text);
-  for (const [key, allowed] of Object.entries(SUPPORTED)) {
-    const value = raw[key];
-    if (value !== undefined && !allowed.includes(JSON.stringify(value))) {
-      throw new TypeError(
-        `Cannot load ${path} as '${key}' must be ${allowed.join(" or ")}: current value is ${
-          JSON.stringify(value)
-        }. Adapters with this option are not supported`,
-      );
-    }
-  }
-  const { target_modules } = raw;
-  if (!Array.isArray(target_modules)) {
-    throw new TypeError(
-      `Cannot load ${path} as 'target_modules' must be a list of names: current value is ${
-        JSON.stringify(target_modules)
-      }`,
-    );
-  }
-  return loraConfig({
-    r: raw.r as number,
-    loraAlpha: raw.lora_alpha as number,
-    loraDropout: raw.lora_dropout as number ?? 0,
-    targetModules: target_modules,
-    modulesToSave: raw.modules_to_save as string[] ?? DEFAULTS.modulesToSave,
-    baseModelNameOrPath: raw.base_model_name_or_path as string ?? "",
-  });
-}
+type Check = (value: unknown, config: LoraConfig) => boolean;
 
-/** Fields that peft writes for options that this library does not have, at peft's own values for "off". */
-const UNUSED = {
-  alpha_pattern: {},
-  auto_mapping: null,
-  exclude_modules: null,
-  fan_in_fan_out: false,
-  inference_mode: true,
-  init_lora_weights: true,
-  layer_replication: null,
-  layers_pattern: null,
-  layers_to_transform: null,
-  loftq_config: {},
-  lora_bias: false,
-  megatron_config: null,
-  megatron_core: "megatron.core",
-  peft_type: "LORA",
-  peft_version: "0.21.2",
-  rank_pattern: {},
-  revision: null,
-  target_parameters: null,
-  task_type: "SEQ_CLS",
-  trainable_token_indices: null,
-  use_dora: false,
-  use_rslora: false,
-};
+const isCount: Check = (x) => Number.isInteger(x) && (x as number) > 0;
+const isAbove0: Check = (x) => Number.isFinite(x) && (x as number) > 0;
+const isNames: Check = (x) => Array.isArray(x) && x.every((name) => typeof name === "string");
+const isOneOf = (...values: unknown[]): Check => (x) => values.includes(x);
+const areAll = (check: Check): Check => (x, config) =>
+  Object.values(x as object).every((value) => check(value, config));
 
-/** Values, as JSON, at which a field of adapter_config.json leaves an adapter what this library knows. */
-const SUPPORTED: Record<string, string[]> = {
-  peft_type: ['"LORA"'],
-  task_type: ['"SEQ_CLS"', "null"],
-  bias: ['"none"'],
-  init_lora_weights: ["true", "false", '"gaussian"'], // others change the base's weights as well
-  alpha_pattern: ["{}", "null"],
-  rank_pattern: ["{}", "null"],
-  exclude_modules: ["null", "[]"],
-  layers_to_transform: ["null"],
-  layer_replication: ["null"],
-  fan_in_fan_out: ["false"],
-  lora_bias: ["false"],
-  trainable_token_indices: ["null"],
-  target_parameters: ["null"],
-  use_dora: ["false"],
-  use_rslora: ["false"],
-  use_qalora: ["false"],
-  use_bdlora: ["null"],
-  alora_invocation_tokens: ["null"],
-  arrow_config: ["null"],
-  kasa_config: ["null"],
-  velora_config: ["null"],
-  monteclora_config: ["null"],
-};
+const RULES: [name: keyof LoraConfig, isValid: Check, range: string][] = [
+  ["r", isCount, "a whole number above 0"],
+  ["loraAlpha", isAbove0, "above 0"],
+  ["loraDropout", (x) => (x as number) >= 0 && (x as number) < 1, "at least 0 and below 1"],
+  [
+    "targetModules",
+    (x, config) => (typeof x === "string" || isNames(x, config)) && (x as string).length > 0,
+    'a list of names, a regular expression or "all-linear"',
+  ],
+  [
+    "layersToTransform",
+    (x, { targetModules }) => x === null || typeof targetModules !== "string",
+    "null where 'targetModules' is no list",
+  ],
+  ["rankPattern", areAll(isCount), "whole numbers above 0 by regular expressions"],
+  ["alphaPattern", areAll(isAbove0), "numbers above 0 by regular expressions"],
+  ["modulesToSave", isNames, "a list of names"],
+  ["bias", isOneOf("none", "all", "lora_only"), '"none", "all" or "lora_only"'],
+  ["initLoraWeights", isOneOf(true, false, "gaussian"), 'true, false or "gaussian"'],
+  ["taskType", isOneOf("SEQ_CLS", null), '"SEQ_CLS" or null'],
+];

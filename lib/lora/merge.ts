@@ -1,38 +1,67 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { type Adapter, attach, detach } from "./adapter.ts";
+import type { Adapter } from "./adapter.ts";
+import { attach, detach, exchange, mustBe } from "./toggle.ts";
 
 /**
- * Adds the update to the base weights, W + scaling · B·A, so that the model runs as fast as without an adapter and can
- * be saved for Transformers.
+ * Puts the update into the base's weights, so that the model runs as fast as without an adapter and can be saved for
+ * Transformers. The weights that it replaces are kept until {@link unmergeAdapter} or `removeAdapter`.
  *
- * @throws {Error} When the adapter is merged already.
+ * @throws {Error} When the adapter is merged already, or disabled.
+ * @throws {TypeError} When the base's weights are quantised.
+ * @throws {RangeError} When a merged weight would not be finite. Nothing has changed then.
  */
 export function mergeAdapter(adapter: Adapter): void {
-  if (adapter.merged) throw new Error("Cannot merge the adapter as it is merged already");
-  addUpdate(adapter, 1);
+  mustBe(adapter, "merge", "enabled");
+  const { model, layers, originals } = adapter;
+  const merged = new Map<string, tf.Variable>();
+  try {
+    for (const [module, { adapted }] of layers) {
+      const name = `${module}.weight`;
+      const dtype = model.parameters.get(name)?.dtype;
+      if (dtype !== "float32") {
+        throw new TypeError(
+          `Cannot merge the adapter as '${name}' must be a float32 parameter: current value is ` +
+            `${dtype}. Load the adapter onto the model in full precision and merge there`,
+        );
+      }
+      tf.tidy(() => {
+        const weight = tf.variable(adapted.weight(), false);
+        merged.set(name, weight);
+        if (!tf.all(tf.isFinite(weight)).dataSync()[0]) {
+          throw new RangeError(
+            `Cannot merge the adapter as '${name}' must stay finite: current value has NaN or ` +
+              "infinity. Train again with a lower learningRate, or load an earlier adapter",
+          );
+        }
+      });
+    }
+  } catch (error) {
+    merged.forEach((weight) => weight.dispose());
+    throw error;
+  }
   detach(adapter);
-  adapter.merged = true;
+  for (const [name, weight] of merged) {
+    exchange(model.parameters.get(name)!, weight);
+    originals.set(name, weight);
+  }
+  adapter.state = "merged";
 }
 
 /**
- * Takes the update out of the base weights again; they are what they were but for rounding.
+ * Gives the base its weights back, bit for bit, and puts the update beside them again.
  *
  * @throws {Error} When the adapter is not merged.
  */
 export function unmergeAdapter(adapter: Adapter): void {
-  if (!adapter.merged) throw new Error("Cannot unmerge the adapter as it is not merged");
-  addUpdate(adapter, -1);
-  attach(adapter);
-  adapter.merged = false;
-}
-
-function addUpdate({ model, layers, lora }: Adapter, sign: 1 | -1) {
-  const scaling = sign * lora.loraAlpha / lora.r;
-  for (const [module, { A, B }] of layers) {
-    const weight = model.parameters.get(`${module}.weight`)!;
-    tf.tidy(() => {
-      const update = tf.matMul(B as tf.Tensor2D, A as tf.Tensor2D); // [out, in]
-      weight.assign(tf.add(weight, tf.mul(update, scaling)));
-    });
+  mustBe(adapter, "unmerge", "merged");
+  const { model, layers, originals } = adapter;
+  for (const module of layers.keys()) {
+    const name = `${module}.weight`;
+    const original = originals.get(name)!;
+    exchange(model.parameters.get(name)!, original);
+    original.dispose();
+    originals.delete(name);
   }
+  attach(adapter);
+  adapter.state = "enabled";
 }

@@ -1,7 +1,16 @@
 import { ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Batch, TextModel } from "lightweight-finetuning";
+import {
+  type Batch,
+  collate,
+  createRandom,
+  type ModelConfig,
+  readSafetensors,
+  type StoredTensor,
+  type TextModel,
+  writeSafetensors,
+} from "lightweight-finetuning";
 
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PYTHON = Deno.env.get("PARITY_PYTHON") ?? `${ROOT}.venv-parity/bin/python`;
@@ -42,4 +51,43 @@ export const report = (what: string, difference: number) =>
 
 export function logitsOf(model: TextModel, batch: Batch): Float32Array {
   return tf.tidy(() => model.forward(batch).dataSync<"float32">());
+}
+
+/** Adds noise to all that is trained, so that what was not saved, or not loaded, shows. */
+export function shake(model: TextModel) {
+  const random = createRandom(1);
+  for (const variable of model.parameters.values()) {
+    if (!variable.trainable) continue;
+    const noise = () => tf.mul(random.normal(variable.shape as [number]), 0.02);
+    tf.tidy(() => variable.assign(tf.add(variable, noise())));
+  }
+}
+
+/** Rows of several lengths; their ids are no padding. */
+export function paddedBatch({ vocabSize, padTokenId }: ModelConfig): Batch {
+  const inputIds = [2, 31, 9, 17].map((length, row) =>
+    Array.from({ length }, (_, i) => 2 + (row * 7919 + i * 104729) % (vocabSize - 2))
+  );
+  return collate({ inputIds, labels: [0, 0, 0, 0] }, [0, 1, 2, 3], padTokenId);
+}
+
+/** Makes a folder with the batch on which Python is to compute the logits of what else comes there. */
+export async function writeBatch(folder: string, batch: Batch) {
+  const { inputIds, attentionMask, size, length } = batch;
+  const tensor = (data: Int32Array): StoredTensor => ({
+    dtype: "I32",
+    shape: [size, length],
+    data,
+  });
+  await Deno.mkdir(folder);
+  await writeSafetensors(
+    `${folder}/batch.safetensors`,
+    new Map([["input_ids", tensor(inputIds)], ["attention_mask", tensor(attentionMask)]]),
+  );
+}
+
+/** What Python wrote into logits.safetensors of a folder. */
+export async function theirLogits(folder: string): Promise<Map<string, Float32Array>> {
+  const tensors = await readSafetensors(`${folder}/logits.safetensors`);
+  return new Map([...tensors].map(([name, { data }]) => [name, data as Float32Array]));
 }

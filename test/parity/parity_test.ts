@@ -4,46 +4,31 @@
  * @module
  */
 import { ok } from "node:assert/strict";
-import * as tf from "@tensorflow/tfjs-core";
 import { assertClose, maxDifference } from "../close.ts";
 import { assertGradients, lossAndGradients } from "../fixtures/gradients.ts";
 import { fixture, KINDS, readExpected } from "../fixtures/reference.ts";
 import { trainOnBatches } from "../fixtures/training.ts";
-import { logitsOf, parity, python, report, ROOT } from "./live.ts";
+import {
+  logitsOf,
+  paddedBatch,
+  parity,
+  python,
+  report,
+  ROOT,
+  shake,
+  theirLogits,
+  writeBatch,
+} from "./live.ts";
 import {
   addLora,
-  type Batch,
-  collate,
-  createRandom,
   loadAdapter,
   loadClassifier,
   mergeAdapter,
-  type ModelConfig,
-  readSafetensors,
   saveAdapter,
   saveModel,
-  type StoredTensor,
   type TextModel,
-  writeSafetensors,
 } from "lightweight-finetuning";
-
-/** Adds noise to all that is trained, so that what was not saved, or not loaded, shows. */
-function shake(model: TextModel) {
-  const random = createRandom(1);
-  for (const variable of model.parameters.values()) {
-    if (!variable.trainable) continue;
-    const noise = () => tf.mul(random.normal(variable.shape as [number]), 0.02);
-    tf.tidy(() => variable.assign(tf.add(variable, noise())));
-  }
-}
-
-/** Rows of several lengths; their ids are no padding. */
-function paddedBatch({ vocabSize, padTokenId }: ModelConfig): Batch {
-  const inputIds = [2, 31, 9, 17].map((length, row) =>
-    Array.from({ length }, (_, i) => 2 + (row * 7919 + i * 104729) % (vocabSize - 2))
-  );
-  return collate({ inputIds, labels: [0, 0, 0, 0] }, [0, 1, 2, 3], padTokenId);
-}
+import { families } from "../../lib/model/families.ts";
 
 /** Compares the logits of saved files, loaded here and there; `model` and `adapter` are folders that Python wrote. */
 async function compareFiles(name: string, model: string, adapter: string, folder: string) {
@@ -53,20 +38,9 @@ async function compareFiles(name: string, model: string, adapter: string, folder
   const batch = paddedBatch(classifier.config);
   const untouched = logitsOf(classifier, batch);
   async function note(files: string, model: TextModel): Promise<string> {
-    const path = `${folder}/${files}`;
-    await Deno.mkdir(path);
-    const tensor = (data: Int32Array): StoredTensor => ({
-      dtype: "I32",
-      shape: [batch.size, batch.length],
-      data,
-    });
-    const { inputIds, attentionMask } = batch;
-    await writeSafetensors(
-      `${path}/batch.safetensors`,
-      new Map([["input_ids", tensor(inputIds)], ["attention_mask", tensor(attentionMask)]]),
-    );
+    await writeBatch(`${folder}/${files}`, batch);
     ours.set(files, logitsOf(model, batch));
-    return path;
+    return `${folder}/${files}`;
   }
 
   let path = await note("peft's adapter", await loadAdapter(classifier, adapter));
@@ -75,7 +49,8 @@ async function compareFiles(name: string, model: string, adapter: string, folder
   classifier.dispose();
 
   classifier = await load();
-  const targetModules = ["query", "value", "output.dense"];
+  const { loraTargets, layer } = families[classifier.config.modelType];
+  const targetModules = [...loraTargets, layer(1).output];
   const lora = addLora(classifier, { r: 4, loraAlpha: 10, targetModules });
   shake(lora);
   path = await note("our adapter", lora);
@@ -93,8 +68,8 @@ async function compareFiles(name: string, model: string, adapter: string, folder
 
   await python("reference.py", "logits", ...[...ours.keys()].map((files) => `${folder}/${files}`));
   for (const [files, logits] of ours) {
-    const theirs = (await readSafetensors(`${folder}/${files}/logits.safetensors`)).get("logits")!;
-    const difference = assertClose(logits, theirs.data as Float32Array, 1e-4, files);
+    const theirs = await theirLogits(`${folder}/${files}`);
+    const difference = assertClose(logits, theirs.get("logits")!, 1e-4, files);
     ok(maxDifference(logits, untouched) > 0.01, `${files}: no other than the untouched model's`);
     report(`${name}, logits of ${files}`, difference);
   }

@@ -1,2 +1,0 @@
-export { dropout } from "../kernels/dropout.ts";
-export { crossEntropy } from "../kernels/loss.ts";

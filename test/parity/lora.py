@@ -1,0 +1,41 @@
+"""What peft says of an adapter of this library, and of one of its own with the same configuration.
+
+python lora.py FOLDER...
+    reads model/, adapter/ and batch.safetensors of each
+    writes theirs/, an adapter of peft's with random numbers, and logits.safetensors:
+    ours, of adapter/; theirs and theirs.merged, of theirs/
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, get_peft_model
+from reference import load, load_adapter, logits
+from safetensors.torch import load_file, save_file
+
+
+def add_theirs(folder):
+    config = LoraConfig.from_pretrained(folder / "adapter")
+    config.inference_mode = False
+    model = get_peft_model(load(folder / "model"), config).eval()
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.05 * torch.randn_like(parameter)
+    model.save_pretrained(folder / "theirs")
+    return model
+
+
+def main(folder):
+    inputs = load_file(folder / "batch.safetensors")
+    ours = load_adapter(load(folder / "model"), folder / "adapter")
+    theirs = add_theirs(folder)
+    values = {"ours": logits(ours, inputs), "theirs": logits(theirs, inputs)}
+    values["theirs.merged"] = logits(theirs.merge_and_unload(), inputs)
+    save_file(values, folder / "logits.safetensors")
+
+
+if __name__ == "__main__":
+    torch.manual_seed(42)
+    for folder in sys.argv[1:]:
+        main(Path(folder))
