@@ -1,13 +1,14 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import pl from "nodejs-polars";
+import pl, { type DataFrame } from "nodejs-polars";
 import { isFile } from "../hub/blob.ts";
+import { csvRecords } from "./csv_records.ts";
 import type { Dataset, DatasetOptions } from "./dataset.ts";
 import { checkRows, column } from "./rows.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Loads a csv file and cuts it as {@link loadDataset} says. */
+/** Loads a csv file and cuts it as {@link loadDataset} says; each part also has the column row. */
 export async function loadCsv(
   file: string,
   labels: string[] | undefined,
@@ -20,7 +21,7 @@ export async function loadCsv(
         ` value is ${file}`,
     );
   }
-  const frame = pl.readCSV(path, { inferSchemaLength: 0 }); // every column a String
+  const frame = readCsv(await Deno.readFile(path), file);
   const names = column(frame, "label", file).filter((label) => label !== null) as string[];
   labels ??= [...new Set(names)];
   const rows = checkRows(frame, labels, file);
@@ -36,19 +37,43 @@ export async function loadCsv(
     }
     bounds.push(bounds.at(-1)! + value / labels.length);
   }
-  for (const label of labels) {
-    const found = names.filter((name) => name === label).length;
-    if (found >= bounds[3]!) continue;
+  labels.forEach((label, number) => {
+    const found = rows.filter(pl.col("label").eq(number)).height;
+    if (found >= bounds[3]!) return;
     throw new RangeError(
       `Cannot cut ${file} as class ${label} must have ${
         bounds[3]
       } rows: current value is ${found};` +
         " add rows, or lower 'trainRows', 'evaluationRows' or 'testRows'",
     );
-  }
+  });
   const ranked = rows.withColumns(pl.intRange(0, pl.len()).over("label").alias("rank"));
   const rank = pl.col("rank");
   const part = (i: number) =>
-    ranked.filter(rank.gtEq(bounds[i]!).and(rank.lt(bounds[i + 1]!))).select("text", "label");
+    ranked.filter(rank.gtEq(bounds[i]!).and(rank.lt(bounds[i + 1]!))).drop("rank");
   return { labels, train: part(0), evaluation: part(1), test: part(2) };
+}
+
+function readCsv(bytes: Uint8Array, file: string): DataFrame {
+  const [header = [], ...records] = csvRecords(decode(bytes, file), file);
+  const columns = [...new Set(header)].map((name) => {
+    const i = header.indexOf(name);
+    return pl.Series(name ?? "", records.map((record) => record[i]), pl.Utf8);
+  });
+  return pl.DataFrame(columns);
+}
+
+/** The text of a file in UTF-8, without a byte order mark. */
+function decode(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    const [before = ""] = new TextDecoder().decode(bytes).split("\ufffd");
+    throw new RangeError(
+      `Cannot load ${file} as it must be in UTF-8, which line ${
+        before.split("\n").length
+      } is not;` +
+        " save it as 'CSV UTF-8'",
+    );
+  }
 }

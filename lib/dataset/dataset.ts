@@ -2,6 +2,7 @@ import type { DataFrame } from "nodejs-polars";
 import type { HubOptions } from "../hub/settings.ts";
 import { loadCsv } from "./csv.ts";
 import { loadHubDataset } from "./hub.ts";
+import { checkParts } from "./parts.ts";
 
 /** Texts and their classes; each part has the columns text (String) and label (Int32). */
 export interface Dataset {
@@ -43,8 +44,13 @@ export interface DatasetOptions extends HubOptions {
  * is cut the same for every class: of the class's rows, in the file's order, the first train, the
  * next evaluate, the next test, and any further are left out.
  *
+ * A label is a name, its number, or that number as text; an empty text is a text. Files are read
+ * once: what becomes of them later changes nothing. A part that holds one class only, or texts that
+ * are also trained on, is reported by `console.warn`, its rows named.
+ *
  * @throws TypeError when a column is missing or not of text, RangeError when a row has no text or no
- * known label, or when more rows are asked for than there are; what {@link downloadSnapshot} throws.
+ * known label, when all training rows are of one class, or when more rows are asked for than there
+ * are; what {@link downloadSnapshot} throws.
  * @example
  * ```ts
  * import { loadDataset } from "lightweight-finetuning";
@@ -52,11 +58,19 @@ export interface DatasetOptions extends HubOptions {
  * console.log(labels, train.head());
  * ```
  */
-export function loadDataset(
+export async function loadDataset(
   source: DatasetSource,
   options: DatasetOptions = {},
 ): Promise<Dataset> {
-  return "file" in source
-    ? loadCsv(source.file, source.labels, options)
-    : loadHubDataset(source.hub, source.revision, options);
+  const { labels, ...parts } = "file" in source
+    ? await loadCsv(source.file, source.labels, options)
+    : await loadHubDataset(source.hub, source.revision, options);
+  checkParts(parts, labels, "file" in source ? source.file : source.hub);
+  const { train, evaluation, test } = parts;
+  return {
+    labels,
+    train: train.drop("row"),
+    evaluation: evaluation.drop("row"),
+    test: test.drop("row"),
+  };
 }

@@ -1,11 +1,14 @@
 import { asyncBufferFromFile, parquetMetadataAsync } from "hyparquet";
-import { join } from "node:path";
-import pl from "nodejs-polars";
+import { join, resolve } from "node:path";
+import pl, { type DataFrame } from "nodejs-polars";
 import { downloadSnapshot } from "../hub/snapshot.ts";
 import type { Dataset, DatasetOptions } from "./dataset.ts";
 import { checkCount, checkRows } from "./rows.ts";
 
-/** Loads the splits train and test of a repository and cuts them as {@link loadDataset} says. */
+/**
+ * Loads the splits train and test of a repository and cuts them as {@link loadDataset} says; each
+ * part also has the column row.
+ */
 export async function loadHubDataset(
   name: string,
   revision: string | undefined,
@@ -26,16 +29,14 @@ export async function loadHubDataset(
   const files = (split: string) =>
     names.filter((file) => file.startsWith(`${split}-`) && file.endsWith(".parquet"))
       .map((file) => join(data, file));
+  const [trainName, testName] = [`${name}'s train split`, `${name}'s test split`];
+  const [trainFrame, testFrame] = [
+    readParquet(files("train"), trainName),
+    readParquet(files("test"), testName),
+  ];
   const labels = await labelNames(files("train")[0]!, name);
-  const split = (split: string) =>
-    checkRows(
-      pl.concat(files(split).map((file) => pl.readParquet(file))),
-      labels,
-      `${name}'s ${split} split`,
-    );
-
-  let train = split("train");
-  const test = split("test");
+  let train = checkRows(trainFrame, labels, trainName);
+  const test = checkRows(testFrame, labels, testName);
   const even = test.gatherEvery(2, 0);
   const odd = test.gatherEvery(2, 1);
   const {
@@ -49,6 +50,19 @@ export async function loadHubDataset(
   checkCount("testRows", testRows, odd.height);
   if (trainRows < train.height) train = train.sample({ n: trainRows, seed });
   return { labels, train, evaluation: even.head(evaluationRows), test: odd.head(testRows) };
+}
+
+function readParquet(files: string[], source: string): DataFrame {
+  try {
+    return pl.concat(files.map((file) => pl.readParquet(file)));
+  } catch (error) {
+    const cache = resolve(files[0]!, "../../../.."); // of cache/snapshots/commit/data/file
+    throw new TypeError(
+      `Cannot load ${source} as its parquet files must be whole and have the same columns: ` +
+        `${(error as Error).message}; remove ${cache} and load again, or choose other data`,
+      { cause: error },
+    );
+  }
 }
 
 /** Hugging Face's datasets keeps the names in the parquet file's own metadata. */

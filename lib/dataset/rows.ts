@@ -1,30 +1,53 @@
 import pl, { type DataFrame } from "nodejs-polars";
 
 /**
- * Checks that every row has a text and a known class.
+ * Checks that every row has a text and a known class. An empty text is a text.
  *
- * @param frame with the columns text and label, a label being a name or its number
+ * @param frame with the columns text and label; as in a ClassLabel of Hugging Face's datasets, a label
+ * is a name, its number, or that number as text
  * @param source names the frame in errors
- * @returns the columns text (String) and label (Int32)
- * @throws TypeError when a column is missing or text is no text; RangeError when a cell is empty or
- * a label unknown.
+ * @returns the columns text (String), label (Int32) and row (Int32), the row's number from 1
+ * @throws TypeError when a column is missing or text is no text; RangeError when there are no rows or
+ * fewer than two classes, a cell is empty or a label unknown.
  */
 export function checkRows(frame: DataFrame, labels: string[], source: string): DataFrame {
-  const texts = column(frame, "text", source);
-  const numbers = column(frame, "label", source).map((label) =>
-    typeof label === "string" ? labels.indexOf(label) : label === null ? -1 : Number(label)
-  );
-  const textless = texts.findIndex((text) => typeof text !== "string");
-  if (textless >= 0) fail(source, textless, "text", "a text", texts[textless]);
+  textColumn(frame, source);
+  const given = column(frame, "label", source);
+  const numbers = given.map((label) => classNumber(label, labels));
+  if (frame.height === 0 || labels.length < 2) {
+    throw new RangeError(
+      `Cannot load ${source} as it must have rows of at least two classes: current value is ` +
+        `${frame.height} rows of ${JSON.stringify(labels)}; add some, or choose other data`,
+    );
+  }
   const unknown = numbers.findIndex((label) => labels[label] === undefined);
   if (unknown >= 0) {
-    const value = frame.getColumn("label").get(unknown);
-    fail(source, unknown, "label", `one of ${labels.join(", ")}`, value);
+    fail(source, unknown, "label", `one of ${labels.join(", ")}, or its number`, given[unknown]);
   }
   return pl.DataFrame({
     text: frame.getColumn("text"),
     label: pl.Series("label", numbers, pl.Int32),
+    row: pl.Series("row", numbers.map((_, i) => i + 1), pl.Int32),
   });
+}
+
+function classNumber(label: unknown, labels: string[]): number {
+  if (typeof label === "number" || typeof label === "bigint") return Number(label);
+  if (typeof label !== "string") return NaN;
+  return labels.includes(label) || !/^\d+$/.test(label) ? labels.indexOf(label) : Number(label);
+}
+
+/**
+ * The texts of a frame with the column text.
+ *
+ * @throws TypeError when there is no such column or it holds something else; RangeError when a cell
+ * is empty.
+ */
+export function textColumn(frame: DataFrame, source: string): string[] {
+  const texts = column(frame, "text", source);
+  const textless = texts.findIndex((text) => typeof text !== "string");
+  if (textless >= 0) fail(source, textless, "text", "a text", texts[textless]);
+  return texts as string[];
 }
 
 /**
@@ -36,7 +59,7 @@ export function column(frame: DataFrame, name: string, source: string): unknown[
   if (frame.columns.includes(name)) return frame.getColumn(name).toArray();
   throw new TypeError(
     `Cannot load ${source} as it must have a column '${name}': its columns are ` +
-      `${frame.columns.join(", ")}; rename or add one`,
+      `${frame.columns.join(", ") || "none"}; rename or add one`,
   );
 }
 
@@ -49,9 +72,11 @@ export function checkCount(option: string, value: number, available: number) {
   );
 }
 
-function fail(source: string, row: number, name: string, meaning: string, value: unknown): never {
-  throw new RangeError(
-    `Cannot load ${source} as '${name}' must be ${meaning}: current value in row ${row + 1} (the` +
-      ` first row after the header is 1) is ${value}; correct or remove that row`,
-  );
+function fail(source: string, index: number, name: string, meaning: string, value: unknown): never {
+  const row = `row ${index + 1} (the first row after the header is 1)`;
+  const shown = typeof value === "string" ? JSON.stringify(value.slice(0, 60)) : String(value);
+  const message =
+    `Cannot load ${source} as '${name}' must be ${meaning}: current value in ${row} ` +
+    `is ${shown}; correct or remove that row, or choose other data`;
+  throw name === "text" && value !== null ? new TypeError(message) : new RangeError(message);
 }

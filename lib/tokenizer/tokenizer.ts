@@ -57,13 +57,33 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   native.setTruncation(maxLength);
   const files = TOKENIZER_FILES.map((file) => join(folder, file));
   const present = await Promise.all(files.map(isFile));
+  const encodeWhole = async (texts: string[]) =>
+    (await native.encodeBatch(texts)).map((encoding) => encoding.getIds());
   return {
     padTokenId,
     maxLength,
     files: files.filter((_, i) => present[i]),
-    encode: async (texts) => (await native.encodeBatch(texts)).map((encoding) => encoding.getIds()),
+    async encode(texts) {
+      const heads = texts.map((text) => head(text, maxLength));
+      const ids = await encodeWhole(heads);
+      for (const [i, text] of texts.entries()) {
+        const tooFew = ids[i]!.length < maxLength && heads[i]!.length < text.length;
+        if (tooFew) [ids[i] = []] = await encodeWhole([text]);
+      }
+      return ids;
+    },
     decode: (ids) => native.decode(ids, true),
   };
+}
+
+/**
+ * The beginning of a long text, up to a space: words are tokenized one by one, so its tokens are those
+ * that the text begins with. At 20 characters a token it holds more than are kept, but for oddities.
+ */
+function head(text: string, maxLength: number): string {
+  const most = 20 * maxLength;
+  const end = text.lastIndexOf(" ", most);
+  return text.length > most && end > 0 ? text.slice(0, end) : text;
 }
 
 async function readJson(path: string) {

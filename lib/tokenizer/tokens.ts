@@ -2,25 +2,32 @@ import pl, { type DataFrame } from "nodejs-polars";
 import type { Examples } from "../batches.ts";
 import type { Dataset } from "../dataset/dataset.ts";
 import { openDataset, saveDataset } from "../dataset/files.ts";
+import { column, textColumn } from "../dataset/rows.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** Texts encoded in one call: more would hold all of their offsets and masks in memory at once. */
-const CHUNK = 1000;
+/** Of the texts encoded in one call, as it holds all of their offsets and masks in memory at once. */
+const MOST = { rows: 1000, characters: 1_000_000 };
 
 /**
  * Adds the column input_ids (list of Int32, without padding) to a frame with a column text.
  *
  * @param onProgress told the rows done and their total; @default no report
+ * @throws TypeError when there is no column text or it holds no texts; RangeError when a cell is empty.
  */
 export async function tokenize(
   frame: DataFrame,
   tokenizer: Tokenizer,
   onProgress?: (rows: number, total: number) => void,
 ): Promise<DataFrame> {
-  const texts = frame.getColumn("text").toArray() as string[];
+  const texts = textColumn(frame, "the rows to tokenize");
   const inputIds: number[][] = [];
-  for (let start = 0; start < texts.length; start += CHUNK) {
-    inputIds.push(...await tokenizer.encode(texts.slice(start, start + CHUNK)));
+  while (inputIds.length < texts.length) {
+    const start = inputIds.length;
+    let [end, characters] = [start, 0];
+    while (end < texts.length && end < start + MOST.rows && characters < MOST.characters) {
+      characters += texts[end++]!.length;
+    }
+    inputIds.push(...await tokenizer.encode(texts.slice(start, end)));
     onProgress?.(inputIds.length, texts.length);
   }
   return frame.withColumns(pl.Series("input_ids", inputIds, pl.List(pl.Int32)));
@@ -29,7 +36,7 @@ export async function tokenize(
 /** The tokens and classes of a frame from {@link tokenize}, as the trainer takes them. */
 export function examples(frame: DataFrame): Examples {
   return {
-    inputIds: frame.getColumn("input_ids").toArray() as unknown as number[][],
+    inputIds: column(frame, "input_ids", "the tokens") as number[][],
     labels: frame.getColumn("label").toArray() as number[],
   };
 }
@@ -42,7 +49,7 @@ export function saveTokens(tokens: Dataset, folder: string): Promise<void> {
 /**
  * Reads what {@link saveTokens} wrote.
  *
- * @throws Error that names the notebook to run when a file is missing.
+ * @throws Error that names the notebook to run when a file is missing or has been changed since.
  */
 export function openTokens(folder: string): Promise<Dataset> {
   return openDataset(folder, "02-tokenize");

@@ -3,6 +3,7 @@
 python -m venv /tmp/fixtures
 /tmp/fixtures/bin/pip install tokenizers==0.23.2 pyarrow==26.0.1
 /tmp/fixtures/bin/python test/tokenizer/reference.py ../shared/hub
+.venv/bin/deno fmt test/fixtures/tokenizer/reference.json
 
 The argument is a folder in the Hub's layout with the AG News test split and the two tokenizers. Of
 the texts only hashes are kept: sha256 of each 100 rows' ids, every row as its length and its ids,
@@ -21,6 +22,18 @@ from tokenizers import Tokenizer
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 MODELS = ["FacebookAI/roberta-base", "sentence-transformers/all-MiniLM-L6-v2"]
 TEXTS = ["", "The home team won", "Ünïcode prices 😀 rose", "the bank " * 20, "[CLS] shares [PAD]"]
+TEXTS += [
+    "the\0bank",
+    "\0",
+    "\ufeffthe bank",
+    "re\u0301cord",
+    "the\r\nbank",
+    "\ufffd rose",
+    "👩‍👩‍👧",
+]
+# Repeated to a million characters.
+PIECES = ["the bank ", "x", " ", "\0", "新聞", "oil😀\n", "[SEP] rose "]
+LONG = 1_000_000
 BLOCK = 100
 
 
@@ -47,6 +60,7 @@ texts = pq.read_table(split)["text"].to_pylist()
 tiny = load(FIXTURES / "hub/models/tiny/wordpiece", 12)
 reference = {
     "tiny": [{"text": text, "ids": row} for text, row in zip(TEXTS, ids(tiny, TEXTS))],
+    "long": [{"piece": p, "ids": ids(tiny, [p * (LONG // len(p))])[0]} for p in PIECES],
     "agNewsTest": {
         model: list(block_hashes(ids(load(hub / "models" / model, 512), texts))) for model in MODELS
     },

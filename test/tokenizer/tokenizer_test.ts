@@ -1,18 +1,43 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import pl from "nodejs-polars";
+import { Tokenizer as NativeTokenizer } from "tokenizers";
 import { loadTokenizer } from "../../lib/tokenizer/tokenizer.ts";
-import { examples, openTokens, saveTokens, tokenize } from "../../lib/tokenizer/tokens.ts";
+import { examples, tokenize } from "../../lib/tokenizer/tokens.ts";
 import { MIRROR, MIRROR_MISSING } from "../fixtures/mirror.ts";
 import reference from "../fixtures/tokenizer/reference.json" with { type: "json" };
 
 const TINY = new URL("../fixtures/hub/models/tiny/wordpiece", import.meta.url).pathname;
 
-Deno.test("the tiny WordPiece gives Python's ids: accents, emoji, nothing, too much", async () => {
+Deno.test("encode() gives Python's ids: accents, emoji, zero bytes, marks, nothing, too much", async () => {
   const tokenizer = await loadTokenizer(TINY);
   const ids = await tokenizer.encode(reference.tiny.map(({ text }) => text));
   assert.deepEqual(ids, reference.tiny.map((row) => row.ids));
   assert.equal(Math.max(...ids.map((row) => row.length)), tokenizer.maxLength);
+});
+
+for (const { piece, ids } of reference.long) {
+  Deno.test(`encode() gives Python's ids of a million characters of ${JSON.stringify(piece)}`, async () => {
+    const tokenizer = await loadTokenizer(TINY);
+    const text = piece.repeat(1_000_000 / piece.length);
+    const short = [2, 77, 3];
+    assert.deepEqual(await tokenizer.encode(["rose", text, "rose"]), [short, ids, short]);
+  });
+}
+
+Deno.test("encode() looks no further into a long text than it needs to", async () => {
+  const tokenizer = await loadTokenizer(TINY);
+  const text = "the bank ".repeat(1_000_000);
+  const began = performance.now();
+  for (let i = 0; i < 10; i++) await tokenizer.encode([text]);
+  // Nine million characters, ten times: whole, they take a minute.
+  assert.ok(performance.now() - began < 2_000);
+});
+
+Deno.test("encode() takes half a surrogate pair for the replacement character", async () => {
+  const tokenizer = await loadTokenizer(TINY);
+  const [half, replaced] = await tokenizer.encode(["a\ud800b \udc00", "a\ufffdb \ufffd"]);
+  assert.deepEqual(half, replaced);
 });
 
 Deno.test("a tokenizer knows its padding, its limit, its files and the way back", async () => {
@@ -41,36 +66,31 @@ Deno.test("RoBERTa's limit leaves out the positions it never uses", async () => 
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("tokens are int32 lists beside text and label, also after a round trip", async () => {
-  const tokenizer = await loadTokenizer(TINY);
-  const texts = ["The home team won", "", "Shares fell"];
-  const label = pl.Series("label", [1, 0, 2], pl.Int32);
-  const seen: number[] = [];
-  const frame = await tokenize(
-    pl.DataFrame({ text: texts, label }),
-    tokenizer,
-    (rows, total) => seen.push(rows, total),
-  );
-  assert.deepEqual(seen, [3, 3]);
-  assert.deepEqual(frame.columns, ["text", "label", "input_ids"]);
-  assert.equal(String(frame.dtypes[2]), String(pl.List(pl.Int32)));
-
-  const folder = await Deno.makeTempDir();
-  const tokens = { labels: ["a", "b", "c"], train: frame, evaluation: frame, test: frame.head(1) };
-  await saveTokens(tokens, folder);
-  const opened = await openTokens(folder);
-  const expected = { inputIds: await tokenizer.encode(texts), labels: [1, 0, 2] };
-  assert.deepEqual(examples(opened.train), expected);
-  assert.equal(opened.test.height, 1);
-  await Deno.remove(`${folder}/train.parquet`);
-  await assert.rejects(
-    openTokens(folder),
-    /train\.parquet .* notebook 02-tokenize with the same PROFILE first/,
-  );
-  await Deno.remove(folder, { recursive: true });
-});
+/** Spaces, line ends, marks, words that are too long, texts that look like special tokens … */
+const PIECES = [
+  ..."the bank |  \n|新聞|😀 |a\0b |[SEP] <s> <mask> |.,!? |it's ".split("|"),
+  ..."e\u0301|\t\u00a0|\u0301 |\ufeff".split("|"),
+  "x".repeat(130),
+  "x".repeat(130) + " ",
+];
 
 for (const [model, hashes] of Object.entries(reference.agNewsTest)) {
+  Deno.test({
+    name: `${model}: encode() gives the ids of the whole text, however long${MIRROR_MISSING}`,
+    ignore: MIRROR_MISSING !== "",
+    async fn() {
+      const folder = `${MIRROR}/models/${model}`;
+      const tokenizer = await loadTokenizer(folder);
+      const native = NativeTokenizer.fromFile(`${folder}/tokenizer.json`);
+      native.disablePadding();
+      native.setTruncation(tokenizer.maxLength);
+      const texts = PIECES.flatMap((a) => PIECES.map((b) => a + b + a))
+        .map((text) => text.repeat(15_000 / text.length));
+      const whole = (await native.encodeBatch(texts)).map((encoding) => encoding.getIds());
+      assert.deepEqual(await tokenizer.encode(texts), whole);
+    },
+  });
+
   Deno.test({
     name: `${model} gives Python's ids on the whole AG News test split${MIRROR_MISSING}`,
     ignore: MIRROR_MISSING !== "",

@@ -1,0 +1,46 @@
+import type { DataFrame } from "nodejs-polars";
+import type { Dataset } from "./dataset.ts";
+
+/**
+ * Checks what would make the parts' measurements worthless, and says so by `console.warn`: a part
+ * with one class only, and texts that are trained on and measured on.
+ *
+ * @param parts with the columns text, label and row, the row's number in the source
+ * @param source names the data set in messages
+ * @throws RangeError when all training rows are of one class.
+ */
+export function checkParts(parts: Omit<Dataset, "labels">, labels: string[], source: string) {
+  for (const [part, frame] of Object.entries(parts)) {
+    const [first, ...others] = new Set(values<number>(frame, "label"));
+    if (others.length > 0) continue;
+    const rows = `${frame.height} of ${labels[first!]}; raise '${part}Rows' or choose other data`;
+    if (part === "train") {
+      throw new RangeError(
+        `Cannot train on ${source} as its rows must be of at least two classes: current value is ${rows}`,
+      );
+    }
+    console.warn(
+      `The accuracy on the part ${part} of ${source} will mean little: all rows are of one class, ${rows}`,
+    );
+  }
+  const trained = new Map<string, number>();
+  const rows = values<number>(parts.train, "row");
+  values<string>(parts.train, "text").forEach((text, i) => {
+    if (!trained.has(text)) trained.set(text, rows[i]!);
+  });
+  for (const part of ["evaluation", "test"] as const) {
+    const rows = values<number>(parts[part], "row");
+    const shared = values<string>(parts[part], "text").flatMap((text, i) =>
+      trained.has(text) ? [`row ${rows[i]} is training row ${trained.get(text)}`] : []
+    );
+    if (shared.length === 0) continue;
+    const named = shared.slice(0, 3).join(", ") + (shared.length > 3 ? ", …" : "");
+    console.warn(
+      `The accuracy on the part ${part} of ${source} will flatter: ${shared.length} of its ` +
+        `${rows.length} rows have the text of a training row (${named}; the first row is 1); ` +
+        "remove one of each",
+    );
+  }
+}
+
+const values = <T>(frame: DataFrame, column: string) => frame.getColumn(column).toArray() as T[];

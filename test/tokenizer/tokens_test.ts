@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import pl, { type DataFrame } from "nodejs-polars";
+import { loadTokenizer, type Tokenizer } from "../../lib/tokenizer/tokenizer.ts";
+import { examples, openTokens, saveTokens, tokenize } from "../../lib/tokenizer/tokens.ts";
+
+const TINY = new URL("../fixtures/hub/models/tiny/wordpiece", import.meta.url).pathname;
+
+Deno.test("tokenize() adds int32 lists beside text and label, also after a round trip", async () => {
+  const tokenizer = await loadTokenizer(TINY);
+  const texts = ["The home team won", "", "Shares fell"];
+  const label = pl.Series("label", [1, 0, 2], pl.Int32);
+  const seen: number[] = [];
+  const frame = await tokenize(
+    pl.DataFrame({ text: texts, label }),
+    tokenizer,
+    (rows, total) => seen.push(rows, total),
+  );
+  assert.deepEqual(seen, [3, 3]);
+  assert.deepEqual(frame.columns, ["text", "label", "input_ids"]);
+  assert.equal(String(frame.dtypes[2]), String(pl.List(pl.Int32)));
+
+  const folder = await Deno.makeTempDir();
+  const tokens = { labels: ["a", "b", "c"], train: frame, evaluation: frame, test: frame.head(1) };
+  await saveTokens(tokens, folder);
+  const opened = await openTokens(folder);
+  const expected = { inputIds: await tokenizer.encode(texts), labels: [1, 0, 2] };
+  assert.deepEqual(examples(opened.train), expected);
+  assert.equal(opened.test.height, 1);
+  await Deno.remove(`${folder}/train.parquet`);
+  await assert.rejects(
+    openTokens(folder),
+    /train\.parquet .* notebook 02-tokenize with the same PROFILE first/,
+  );
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("tokenize() encodes long rows a few at a time", async () => {
+  const sizes: number[] = [];
+  const tokenizer: Tokenizer = {
+    ...await loadTokenizer(TINY),
+    encode(texts) {
+      sizes.push(texts.length);
+      return Promise.resolve(texts.map((text) => [text.length]));
+    },
+  };
+  const lengths = [400_000, 400_000, 400_000, 2_000_000, ...Array(1001).fill(1)];
+  const frame = await tokenize(
+    pl.DataFrame({ text: lengths.map((length) => "x".repeat(length)) }),
+    tokenizer,
+  );
+  assert.deepEqual(sizes, [3, 1, 1000, 1]);
+  const ids = frame.getColumn("input_ids").toArray() as unknown as number[][];
+  assert.deepEqual(ids.map(([length]) => length), lengths);
+});
+
+Deno.test("tokenize() and examples() name the column and the row that is wrong", async () => {
+  const tokenizer = await loadTokenizer(TINY);
+  const text = pl.Series("text", ["a", null], pl.Utf8);
+  const frames: [DataFrame, string, RegExp][] = [
+    [pl.DataFrame({ texts: ["a"] }), "TypeError", /a column 'text': its columns are texts; rename/],
+    [pl.DataFrame({ text: [1] }), "TypeError", /'text' must be a text: .* row 1 .* is 1; correct/],
+    [pl.DataFrame({ text }), "RangeError", /'text' must be a text: .* row 2 .* is null; correct/],
+  ];
+  for (const [frame, name, message] of frames) {
+    await assert.rejects(tokenize(frame, tokenizer), { name, message });
+  }
+  assert.throws(() => examples(pl.DataFrame({ text, label: [0, 1] })), {
+    name: "TypeError",
+    message: /a column 'input_ids': its columns are text, label/,
+  });
+});
