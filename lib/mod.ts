@@ -23,21 +23,27 @@ export { evaluate } from "./evaluate/evaluate.ts";
 export type { EvaluateOptions, Evaluation } from "./evaluate/evaluate.ts";
 export { classMetrics, confusionMatrix, wilsonInterval } from "./evaluate/metrics.ts";
 export type { ClassMetrics } from "./evaluate/metrics.ts";
-export { downloadModel } from "./hub/model.ts";
+export { modelCard } from "./hub/card.ts";
+export type { ModelCardOptions, RunMetrics } from "./hub/card.ts";
+export { downloadAdapter, downloadModel } from "./hub/model.ts";
 export type { ModelSource } from "./hub/model.ts";
+export { publish } from "./hub/publish.ts";
+export type { PublishOptions } from "./hub/publish.ts";
 export type { DownloadProgress, HubOptions } from "./hub/settings.ts";
 export { leftBy } from "./left_by.ts";
-export { addLora } from "./lora/adapter.ts";
-export type { Adapter, LoraLayer } from "./lora/adapter.ts";
+export { addLora, removeAdapter } from "./lora/adapter.ts";
+export type { Adapter } from "./lora/adapter.ts";
 export type { LoraConfig } from "./lora/config.ts";
 export { loadAdapter, saveAdapter } from "./lora/file.ts";
+export type { LoraLayer } from "./lora/layer.ts";
 export { mergeAdapter, unmergeAdapter } from "./lora/merge.ts";
+export { disableAdapter, enableAdapter } from "./lora/toggle.ts";
 export { loadClassifier, maxTokens } from "./model/classifier.ts";
 export type { Classifier, ClassifierOptions, TextModel } from "./model/classifier.ts";
 export type { ModelConfig } from "./model/config.ts";
-export { crossEntropy } from "./model/kernels.ts";
+export { crossEntropy } from "./kernels/loss.ts";
 export type { Linear } from "./model/linear.ts";
-export { trainableParameters } from "./model/parameters.ts";
+export { memoryFootprint, trainableParameters } from "./model/parameters.ts";
 export type { ParameterCount } from "./model/parameters.ts";
 export { saveModel } from "./model/save.ts";
 export { profile } from "./profiles.ts";
@@ -47,8 +53,17 @@ export type { Dtype, SafetensorsFile, StoredTensor } from "./safetensors.ts";
 export { loadTokenizer } from "./tokenizer/tokenizer.ts";
 export type { Tokenizer } from "./tokenizer/tokenizer.ts";
 export { examples, openTokens, saveTokens, tokenize } from "./tokenizer/tokens.ts";
-export type { HistoryRecord, TrainerEvent, TrainerListener, TrainResult } from "./train/events.ts";
+export { clipFactor } from "./train/clip.ts";
+export type {
+  HistoryRecord,
+  TrainerEvent,
+  TrainerListener,
+  TrainerRequest,
+  TrainResult,
+} from "./train/events.ts";
 export { readHistory, writeHistory } from "./train/history.ts";
-export { adamW, clipByGlobalNorm, linearSchedule } from "./train/optimizer.ts";
+export { adamW } from "./train/optimizer.ts";
+export type { AdamWOptions, Optimizer } from "./train/optimizer.ts";
+export type { ComputeMetrics, EvalPrediction, TrainerOptions } from "./train/options.ts";
+export { linearSchedule } from "./train/schedule.ts";
 export { Trainer } from "./train/trainer.ts";
-export type { TrainerOptions } from "./train/trainer.ts";

@@ -13,14 +13,19 @@ export interface RemoteBlob {
   oid: string;
 }
 
+/** A connection that brought so many bytes before it broke was a good one. */
+const PROGRESS = 1_000_000;
+
 /**
- * Downloads a file into the cache, beginning where an earlier download broke off.
+ * Downloads a file that the cache lacks, beginning where an earlier download broke off.
  *
  * What has arrived lies in `<path>.incomplete`, also for the next process; only a file of the right
- * length and hash gets its name. Two processes take turns.
+ * length and hash gets its name, so no ETag is needed to notice that the content has changed between
+ * two parts. Two processes take turns.
  *
  * @param onBytes told the file's length so far and the bytes just received
- * @throws Error when the content stays wrong or the connection is cut again and again.
+ * @throws Error when the content stays wrong or the connection is cut again and again; the system's
+ * own when the file cannot be written.
  */
 export async function downloadBlob(
   blob: RemoteBlob,
@@ -28,52 +33,57 @@ export async function downloadBlob(
   settings: HubSettings,
   onBytes: (length: number, received: number) => void,
 ): Promise<void> {
+  if (await isThere(blob)) return;
   const incomplete = `${blob.path}.incomplete`;
   using file = await Deno.open(incomplete, { create: true, read: true, write: true });
   await file.lock(true);
-  if (await isFile(blob.path)) return;
+  // Another process was faster.
+  if (await isThere(blob)) return await Deno.remove(incomplete).catch(() => {});
   for (let failures = 1;; failures++) {
     const start = await file.seek(0, Deno.SeekMode.End);
-    let reason = "the connection was cut";
+    let length = start;
+    let reason = "";
     if (start < blob.size) {
-      const stop = new AbortController();
-      const headers = { range: `bytes=${start}-` };
-      const response = await fetch(blob.url, { headers, signal: stop.signal });
+      const response = await fetch(blob.url, { headers: { range: `bytes=${start}-` } });
       // A server without ranges sends the whole file.
       if (response.status !== 206) await file.truncate();
-      let length = await file.seek(0, Deno.SeekMode.End);
-      const stall = () => stop.abort(new Error(`no byte came for ${settings.timeout / 1000} s`));
-      let timer = setTimeout(stall, settings.timeout);
-      try {
-        for await (const chunk of response.body ?? []) {
-          clearTimeout(timer);
-          for (let n = 0; n < chunk.length;) n += await file.write(chunk.subarray(n));
-          onBytes(length += chunk.length, chunk.length);
-          timer = setTimeout(stall, settings.timeout);
-        }
-      } catch (error) {
-        reason = (error as Error).message;
-      } finally {
-        clearTimeout(timer);
+      length = await file.seek(0, Deno.SeekMode.End);
+      for await (const chunk of untilCut(response, (error) => reason = error.message)) {
+        for (let n = 0; n < chunk.length;) n += await file.write(chunk.subarray(n));
+        onBytes(length += chunk.length, chunk.length);
+        if (length > blob.size) break;
       }
     }
-    const { size } = await file.stat();
-    if (size >= blob.size) {
+    if (length === blob.size) {
       const digest = blob.oid.length === 64
         ? await fileDigest(incomplete, "sha256")
-        : await fileDigest(incomplete, "sha1", `blob ${size}\0`); // as git hashes a file
-      if (digest === blob.oid) return await Deno.rename(incomplete, blob.path);
-      await file.truncate();
-      reason = `its ${size} bytes have the hash ${digest}, not ${blob.oid}`;
-    }
+        : await fileDigest(incomplete, "sha1", `blob ${length}\0`); // as git hashes a file
+      if (digest === blob.oid) {
+        await file.sync();
+        return await Deno.rename(incomplete, blob.path);
+      }
+      reason = `its ${length} bytes have the hash ${digest}, not ${blob.oid}`;
+    } else if (length > blob.size) reason = `more than its ${blob.size} bytes came`;
+    else reason ||= `only ${length} of its ${blob.size} bytes came`;
+    if (length >= blob.size) await file.truncate();
     // A whole file in one go with the wrong content: the server's copy is bad.
-    if (failures === ATTEMPTS || (start === 0 && size >= blob.size)) {
+    if (failures === ATTEMPTS || (start === 0 && length >= blob.size)) {
       throw new Error(
-        `Cannot download ${blob.url}: ${reason}; try again (what is sound is kept), or set` +
-          " HF_ENDPOINT to another mirror",
+        `Cannot download ${blob.url}: ${reason}; try again (what is sound is` +
+          " kept), or set HF_ENDPOINT to another mirror",
       );
     }
+    if (length - start >= PROGRESS) failures = 0;
     await pause(failures, settings);
+  }
+}
+
+/** The chunks that come; that the connection breaks ends them, unlike an error of who takes them. */
+async function* untilCut({ body }: Response, onCut: (error: Error) => void) {
+  try {
+    if (body) yield* body;
+  } catch (error) {
+    onCut(error as Error);
   }
 }
 
@@ -87,4 +97,8 @@ export async function fileDigest(path: string, algorithm: string, prefix = ""): 
 /** Whether `path` is a file, or a link to one that exists. */
 export function isFile(path: string): Promise<boolean> {
   return Deno.stat(path).then((info) => info.isFile, () => false);
+}
+
+function isThere({ path, size }: RemoteBlob): Promise<boolean> {
+  return Deno.stat(path).then((info) => info.isFile && info.size === size, () => false);
 }

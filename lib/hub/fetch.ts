@@ -7,6 +7,9 @@ export interface Repo {
   name: string;
 }
 
+/** What {@link Repo}'s name must match: it becomes part of a path and of addresses. */
+export const REPO_NAME = /^(?!.*\.\.)\w[\w.-]*(\/\w[\w.-]*)?$/;
+
 /** How often a request, or a file whose connection was cut, is tried. */
 export const ATTEMPTS = 5;
 
@@ -18,12 +21,26 @@ export function pause(failures: number, settings: HubSettings, retryAfter?: stri
 }
 
 /**
+ * What others sent, fit for a message: printable ASCII without the token, nor the query of an
+ * address, which can hold a signature.
+ */
+function redact(text: string, { token }: HubSettings): string {
+  if (token) text = text.replaceAll(token, "***");
+  return text.replace(/\?[^\s)]*/g, "").replace(/[^\x20-\x7e]+/g, " ").slice(0, 300);
+}
+
+/**
  * A `fetch` for one repository: adds the token to requests to the Hub (and to no other host), and
  * repeats what failed by the network, a 5xx or a 429.
  *
- * Rejects with one line that names the repository, the file and a remedy, never the token.
+ * Rejects with one line that names the repository, the file and a remedy, never the token; its
+ * `cause` is the status of a refusal.
  */
-export function hubFetch(repo: Repo, settings: HubSettings): typeof fetch {
+export function hubFetch(
+  repo: Repo,
+  settings: HubSettings,
+  task: "download" | "publish" = "download",
+): typeof fetch {
   return async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input);
     const headers = new Headers(init?.headers);
@@ -31,24 +48,34 @@ export function hubFetch(repo: Repo, settings: HubSettings): typeof fetch {
       headers.set("authorization", `Bearer ${settings.token}`);
     }
     const [, file = "the list of files"] = url.pathname.match(/\/resolve\/[^/]+\/(.+)/) ?? [];
-    const failure = (reason: string) =>
-      new Error(`Cannot download ${file} of ${repo.name}: ${reason}`);
+    const what = task === "publish"
+      ? `publish to ${repo.name}`
+      : `download ${file} of ${repo.name}`;
     for (let failures = 1;; failures++) {
-      const response = await fetch(url, { ...init, headers }).catch((error: Error) => error);
+      const response = await request(url, { ...init, headers }, settings).catch((e: Error) => e);
       const answered = response instanceof Response;
-      if (answered && response.ok) return response;
-      if (answered) await response.body?.cancel();
       if (answered && response.status < 500 && response.status !== 429) {
-        throw failure(refusal(response, repo, settings));
+        const page = response.headers.get("content-type")?.startsWith("text/html");
+        if (response.ok && !page) return response;
+        const error = (await response.json().catch(() => null))?.error;
+        // Nothing lies behind what is there already: as if the server knew no ranges.
+        if (response.status === 416) return new Response();
+        const reason = response.ok
+          ? "a web page came instead of an answer: is a login page or a proxy in between?"
+          : refusal(response, error, repo, settings, task);
+        throw new Error(`Cannot ${what}: ${reason}`, { cause: response.status });
       }
+      if (answered) await response.body?.cancel();
       if (failures === ATTEMPTS) {
-        // The query of a redirect can hold a signature.
         const reason = answered
           ? `the Hub answers ${response.status}`
-          : response.message.replace(/\?[^\s)]*/g, "");
-        throw failure(
-          `${reason}, ${ATTEMPTS} times; try again later (what has arrived is kept), or set` +
-            " HF_ENDPOINT to a mirror",
+          : redact((response.cause as Error | undefined)?.message ?? response.message, settings);
+        const mirror = task === "publish"
+          ? ""
+          : ", set HF_ENDPOINT to a mirror, or HF_HUB_OFFLINE=1 to use what the cache holds";
+        throw new Error(
+          `Cannot ${what}: ${reason}, ${ATTEMPTS} times; try again later (what has arrived is` +
+            ` kept)${mirror}`,
         );
       }
       await pause(failures, settings, answered ? response.headers.get("retry-after") : null);
@@ -56,15 +83,69 @@ export function hubFetch(repo: Repo, settings: HubSettings): typeof fetch {
   };
 }
 
-/** The Hub answers 401 also for a repository that does not exist, and names the cause in a header. */
-function refusal(response: Response, repo: Repo, settings: HubSettings): string {
-  const page = `${settings.endpoint}/${repo.type === "dataset" ? "datasets/" : ""}${repo.name}`;
-  const cause = response.headers.get("x-error-code");
-  const answer = `the Hub answers ${response.status}${cause ? ` (${cause})` : ""}; `;
-  if (cause === "GatedRepo" || response.status === 403) {
-    return answer + `accept the terms at ${page} and set HF_TOKEN to a token of that account`;
+/**
+ * One request. It fails when fewer than `timeout` bytes come in `timeout` milliseconds (1 kB/s); one
+ * that sends a body has no limit, since how far it got cannot be seen. Only what is asked for by
+ * range is left to be read, so that a cut anywhere else is a failure of the request.
+ */
+async function request(
+  url: URL,
+  init: RequestInit & { headers: Headers },
+  { timeout }: HubSettings,
+): Promise<Response> {
+  const slow = new AbortController();
+  let bytes = 0;
+  const watch = init.body ? undefined : setInterval(() => {
+    if (bytes < timeout) {
+      slow.abort(new Error(`fewer than ${timeout} bytes came in ${timeout / 1000} s`));
+    }
+    bytes = 0;
+  }, timeout);
+  const end = () => clearInterval(watch);
+  const counter = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+    start(controller) {
+      // Once the first Response is garbage, its signal no longer ends the body (Deno 2.9).
+      slow.signal.onabort = () => controller.error(slow.signal.reason);
+    },
+    transform(chunk, controller) {
+      bytes += chunk.length;
+      controller.enqueue(chunk);
+    },
+    flush: end,
+    cancel: end,
+  });
+  try {
+    const response = await fetch(url, { ...init, signal: init.signal ?? slow.signal });
+    if (!response.body) end();
+    const counted = new Response(response.body?.pipeThrough(counter) ?? null, response);
+    if (!response.body || init.headers.has("range")) return counted;
+    return new Response(await counted.arrayBuffer(), response);
+  } catch (error) {
+    end();
+    throw error;
   }
-  if (cause === "RevisionNotFound") return answer + `take a revision listed at ${page}/commits`;
-  return answer + `check the name at ${page}, or, if the repository is private, set HF_TOKEN to a` +
+}
+
+/** The Hub answers 401 also for a repository that does not exist, and names the cause in a header. */
+function refusal(
+  { status, headers }: Response,
+  error: unknown,
+  repo: Repo,
+  settings: HubSettings,
+  task: "download" | "publish",
+): string {
+  const page = `${settings.endpoint}/${repo.type === "dataset" ? "datasets/" : ""}${repo.name}`;
+  const cause = headers.get("x-error-code") ?? error;
+  const answer = `the Hub answers ${status}${cause ? ` (${redact(String(cause), settings)})` : ""}`;
+  if (task === "publish") {
+    if (![401, 403, 404].includes(status)) return answer;
+    return `${answer}; set HF_TOKEN to a valid token with write permission for ${page}, from` +
+      ` ${settings.endpoint}/settings/tokens`;
+  }
+  if (cause === "GatedRepo" || status === 403) {
+    return `${answer}; accept the terms at ${page} and set HF_TOKEN to a token of that account`;
+  }
+  if (cause === "RevisionNotFound") return `${answer}; take a revision listed at ${page}/commits`;
+  return `${answer}; check the name at ${page}, or, if the repository is private, set HF_TOKEN to a` +
     " valid token that may read it";
 }

@@ -28,7 +28,7 @@ export interface HubOptions {
   offline?: boolean;
   /** Milliseconds before the first repetition of a failed request; doubled each time. @default 1000 */
   retryDelay?: number;
-  /** Milliseconds without a byte after which a connection counts as cut. @default 30000 */
+  /** A connection counts as cut when fewer bytes come in so many milliseconds (1 kB/s). @default 30000 */
   timeout?: number;
   /** @default no report */
   onProgress?: (progress: DownloadProgress) => void;
@@ -50,9 +50,10 @@ export function hubSettings(
   const cache = env.XDG_CACHE_HOME || join(homedir(), ".cache");
   const home = env.HF_HOME || join(cache, "huggingface");
   const endpoint = options.endpoint ?? (env.HF_ENDPOINT || "https://huggingface.co");
-  if (!URL.canParse(endpoint)) {
+  if (!/^https?:\/\/[^@\s]+$/.test(endpoint) || !URL.canParse(endpoint)) {
     throw new TypeError(
-      `Cannot reach the Hub as 'HF_ENDPOINT' must be a URL: current value is ${endpoint}`,
+      "Cannot reach the Hub as 'HF_ENDPOINT' must be a URL of http(s) without user name or password:" +
+        ` current value is ${endpoint.replace(/\/\/.*@/, "//***@")}`,
     );
   }
   const file = env.HF_TOKEN_PATH || join(home, "token");

@@ -2,18 +2,25 @@ import { datasetInfo, type ListFileEntry, listFiles, modelInfo } from "@huggingf
 import { readdir } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { downloadBlob, isFile } from "./blob.ts";
-import { hubFetch, type Repo } from "./fetch.ts";
+import { hubFetch, type Repo, REPO_NAME } from "./fetch.ts";
 import { type HubOptions, type HubSettings, hubSettings } from "./settings.ts";
 
-/** Which files of a repository are needed. */
-export interface SnapshotRequest extends Repo {
-  /** A commit, tag or branch. @default `main` */
-  revision?: string | undefined;
-  /** Matches the paths to download; they come from the repository, so it must not match `../`. */
+/** Which files make up what is wanted. */
+export interface FileSet {
+  /** Matches the paths to take. */
   wanted: RegExp;
-  /** What the repository must hold: a name for people, and a pattern that some path must match. */
+  /** What must be there: a name for people, and a pattern that some path must match. */
   required: Record<string, RegExp>;
 }
+
+/** What is wanted of a repository. */
+export interface SnapshotRequest extends Repo, FileSet {
+  /** A commit, tag or branch. @default `main` */
+  revision?: string | undefined;
+}
+
+const COMMIT = /^[0-9a-f]{40}$/;
+const PATH = /^(?!.*\.\.)\w[\w.-]*(\/\w[\w.-]*)*$/;
 
 /**
  * Downloads the wanted files of a repository into the cache that Python's libraries share.
@@ -23,16 +30,16 @@ export interface SnapshotRequest extends Repo {
  * resumes nothing and checks no hash.
  *
  * @returns the snapshot folder
- * @throws TypeError when the name or the revision is malformed; Error when a file is missing or the
- * Hub refuses.
+ * @throws TypeError when a name, given or sent by the Hub, could leave the cache folder; Error when a
+ * file is missing, the Hub refuses, or the cache cannot be written.
  */
 export async function downloadSnapshot(
   request: SnapshotRequest,
   options: HubOptions = {},
 ): Promise<string> {
   const { type, name, revision = "main", required } = request;
-  check("hub", "organisation/name", name, /^(?!.*\.\.)[\w.-]+(\/[\w.-]+)?$/);
-  check("revision", "a commit, tag or branch", revision, /^(?!.*\.\.)[\w.-]+(\/[\w.-]+)*$/);
+  check("hub", "organisation/name", name, REPO_NAME);
+  check("revision", "a commit, tag or branch", revision, PATH);
   const settings = hubSettings(options);
   const hub = {
     repo: { type, name },
@@ -41,14 +48,16 @@ export async function downloadSnapshot(
   };
   const storage = join(settings.cacheFolder, `${type}s--${name.replace("/", "--")}`);
   const reference = join(storage, "refs", revision);
-  const pinned = /^[0-9a-f]{40}$/.test(revision);
+  const pinned = COMMIT.test(revision);
 
   let commit = revision;
   if (!pinned && settings.offline) {
-    commit = await Deno.readTextFile(reference).catch(() => revision);
+    const saved = (await Deno.readTextFile(reference).catch(() => "")).trim();
+    if (COMMIT.test(saved)) commit = saved;
   } else if (!pinned) {
     const query = { ...hub, name, revision, additionalFields: ["sha" as const] };
     commit = (await (type === "model" ? modelInfo(query) : datasetInfo(query))).sha;
+    check("sha", "a commit", commit, COMMIT);
   }
   const snapshot = join(storage, "snapshots", commit);
   const lacking = missing(await filesIn(snapshot), required);
@@ -59,10 +68,17 @@ export async function downloadSnapshot(
         " folder that holds it",
     );
   }
-  if (lacking.length > 0) await downloadFiles(request, commit, storage, hub, settings);
-  if (!pinned && !settings.offline) {
-    await Deno.mkdir(dirname(reference), { recursive: true });
-    await Deno.writeTextFile(reference, commit);
+  try {
+    if (lacking.length > 0) await downloadFiles(request, commit, storage, hub, settings);
+    if (!pinned && !settings.offline) {
+      await place(reference, (path) => Deno.writeTextFile(path, commit));
+    }
+  } catch (error) {
+    if (!(error as { code?: string }).code) throw error; // the system gives its errors one
+    throw new Error(
+      `Cannot keep ${name} in ${settings.cacheFolder}: ${(error as Error).message}; mend that, or` +
+        " set HF_HOME to a folder on another disk (what has arrived is kept)",
+    );
   }
   return snapshot;
 }
@@ -85,47 +101,57 @@ async function downloadFiles(
         " another repository or revision",
     );
   }
+  const blobs = entries.map(({ path, size, lfs, oid }) => ({ path, size, oid: lfs?.oid ?? oid! }));
+  for (const { path, oid } of blobs) {
+    check("path", "inside the repository", path, PATH);
+    check("oid", "a sha1 or sha256", oid, /^([0-9a-f]{40}|[0-9a-f]{64})$/);
+  }
   // What is required comes last, so that a snapshot that has it all is whole.
   const last = (path: string) => Object.values(required).some((pattern) => pattern.test(path));
-  entries.sort((a, b) => Number(last(a.path)) - Number(last(b.path)));
+  blobs.sort((a, b) => Number(last(a.path)) - Number(last(b.path)));
   await Deno.mkdir(join(storage, "blobs"), { recursive: true });
   const folder = `${hub.hubUrl}/${type === "model" ? "" : "datasets/"}${name}/resolve/${commit}`;
   const report = reporter(entries, settings);
-  for (const { path, size, lfs, oid } of entries) {
-    const hash = lfs?.oid ?? oid!;
-    const blob = { url: `${folder}/${path}`, path: join(storage, "blobs", hash), size, oid: hash };
-    if (!await isFile(blob.path)) {
-      await downloadBlob(blob, hub.fetch, settings, (length, n) => report(path, length, n));
-    }
-    await link(blob.path, join(storage, "snapshots", commit, path));
+  for (const { path, size, oid } of blobs) {
+    const blob = { url: `${folder}/${path}`, path: join(storage, "blobs", oid), size, oid };
+    await downloadBlob(blob, hub.fetch, settings, (length, n) => report(path, length, n));
+    const link = join(storage, "snapshots", commit, path);
+    await place(link, (path) => Deno.symlink(relative(dirname(link), blob.path), path));
     report(path, size, 0, true);
   }
 }
 
-/** The library's own link is removed and made anew, which two processes at once do not survive. */
-async function link(blob: string, path: string) {
+/** Makes a file under another name first: neither a kill nor a second process leaves half of it. */
+async function place(path: string, make: (path: string) => Promise<void>) {
   await Deno.mkdir(dirname(path), { recursive: true });
-  await Deno.symlink(relative(dirname(path), blob), path).catch((error) => {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-  });
+  const aside = `${path}.${crypto.randomUUID()}`;
+  try {
+    await make(aside);
+    await Deno.rename(aside, path);
+  } catch (error) {
+    await Deno.remove(aside).catch(() => {});
+    throw error;
+  }
 }
 
-function check(option: string, meaning: string, value: string, pattern: RegExp) {
-  if (!pattern.test(value)) {
+function check(option: string, meaning: string, value: unknown, pattern: RegExp) {
+  if (typeof value !== "string" || !pattern.test(value)) {
     throw new TypeError(
-      `Cannot load from the Hub as '${option}' must be ${meaning}: current value is ${value}`,
+      `Cannot load from the Hub as '${option}' must be ${meaning}: current value is` +
+        ` ${JSON.stringify(value)?.replace(/[^\x20-\x7e]/g, "?").slice(0, 100)}`,
     );
   }
 }
 
-async function filesIn(folder: string): Promise<string[]> {
+/** The paths of all files in a folder, links to files included; none if there is no such folder. */
+export async function filesIn(folder: string): Promise<string[]> {
   const paths = await readdir(folder, { recursive: true }).catch(() => []);
   const sound = await Promise.all(paths.map((path) => isFile(join(folder, path))));
   return paths.filter((_, i) => sound[i]);
 }
 
 /** What is required and not among `paths`: a pattern without a match, or a shard's sibling. */
-function missing(paths: string[], required: Record<string, RegExp>): string[] {
+export function missing(paths: string[], required: Record<string, RegExp>): string[] {
   const absent = Object.keys(required).filter((name) =>
     !paths.some((path) => required[name]!.test(path))
   );

@@ -1,0 +1,104 @@
+import { createRepo, uploadFiles } from "@huggingface/hub";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { hubFetch, REPO_NAME } from "./fetch.ts";
+import { ADAPTER, MODEL } from "./model.ts";
+import { type HubOptions, hubSettings } from "./settings.ts";
+import { filesIn, missing } from "./snapshot.ts";
+
+/** What {@link publish} publishes, and where. */
+export interface PublishOptions
+  extends Pick<HubOptions, "token" | "endpoint" | "offline" | "retryDelay"> {
+  /** `organisation/name` or `user/name`; made if it does not exist. */
+  repo: string;
+  /** What saveModel or saveAdapter wrote. */
+  folder: string;
+  /** The repository's README.md; see modelCard. */
+  card: string;
+  /** Hides a repository that is made. @default {false: as its owner's settings say} */
+  private?: boolean;
+  /** @default `Upload model` or `Upload adapter` */
+  commitMessage?: string;
+}
+
+/**
+ * Publishes a model or an adapter on the Hugging Face Hub, in one commit.
+ *
+ * Only their own files leave the machine, whatever else lies in the folder. What had arrived before
+ * a failure is not sent again.
+ *
+ * @returns the commit's address
+ * @throws TypeError when the name is malformed, or there is no token; Error with a remedy when the
+ * folder holds no whole model, or the Hub refuses it.
+ * @example
+ * ```ts ignore
+ * import { modelCard, profile, publish } from "lightweight-finetuning";
+ * const run = profile("quick");
+ * const card = modelCard({
+ *   repo: "me/news-lora",
+ *   way: "lora",
+ *   libraryName: "peft",
+ *   labels: ["World", "Sports", "Business", "Sci/Tech"],
+ *   dataset: run.dataset,
+ *   settings: { ...run.lora, ...run.adapter, seed: run.seed },
+ *   metrics: JSON.parse(await Deno.readTextFile(`${run.folder}/metrics.json`)),
+ * });
+ * await publish({ repo: "me/news-lora", folder: `${run.folder}/lora/adapter`, card });
+ * ```
+ */
+export async function publish(options: PublishOptions): Promise<string> {
+  const { repo: name, folder, card } = options;
+  if (!REPO_NAME.test(name) || !name.includes("/")) {
+    throw new TypeError(
+      "Cannot publish as 'repo' must be organisation/name or user/name: current value is" +
+        ` ${JSON.stringify(name)}`,
+    );
+  }
+  const settings = hubSettings(options);
+  const token = settings.token ?? "";
+  if (!token.startsWith("hf_")) {
+    throw new TypeError(
+      `Cannot publish to ${name} as 'HF_TOKEN' must be a token with write permission, hf_…: current` +
+        ` value is ${token ? "another (not shown)" : "none"}; make one at` +
+        ` ${settings.endpoint}/settings/tokens`,
+    );
+  }
+  if (settings.offline) {
+    throw new Error(`Cannot publish to ${name} as HF_HUB_OFFLINE is set: unset it`);
+  }
+  const present = await filesIn(folder);
+  const files = [MODEL, ADAPTER].find(({ required }) => missing(present, required).length === 0);
+  if (!files) {
+    throw new Error(
+      `Cannot publish ${folder} as it must hold ${Object.keys(MODEL.required).join(", ")}, or` +
+        ` ${Object.keys(ADAPTER.required).join(", ")}: it holds` +
+        ` ${present.slice(0, 10).join(", ") || "nothing"}; write the one with saveModel and the` +
+        " tokenizer's files, the other with saveAdapter",
+    );
+  }
+  const repo = { type: "model" as const, name };
+  const hub = {
+    repo,
+    hubUrl: settings.endpoint,
+    fetch: hubFetch(repo, settings, "publish"),
+    accessToken: token,
+  };
+  const visibility = options.private && { visibility: "private" as const };
+  await createRepo({ ...hub, ...visibility }).catch((error) => {
+    // It exists, or this token may write to some repositories only: the commit will tell.
+    if (error.cause !== 409 && error.cause !== 403) throw error;
+  });
+  const committed = await uploadFiles({
+    ...hub,
+    files: [
+      ...present.filter((path) => files.wanted.test(path)).map((path) => ({
+        path,
+        content: pathToFileURL(join(folder, path)),
+      })),
+      { path: "README.md", content: new Blob([card]) },
+    ],
+    commitTitle: options.commitMessage ?? `Upload ${files === MODEL ? "model" : "adapter"}`,
+    useXet: false, // git's large-file protocol, which mirrors know too
+  });
+  return committed!.commit.url;
+}
