@@ -92,6 +92,7 @@ async function epoch({ model: folder, rows }: { model: string; rows: number }) {
     learningRate: 1e-3,
     numTrainEpochs: 1,
     perDeviceTrainBatchSize: 16,
+    trainSamplingStrategy: "group_by_length",
   });
   const { trainSamplesPerSecond } = await trainer.train();
   return { rate: trainSamplesPerSecond, tokens: tokens / rows };

@@ -48,6 +48,7 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
       learningRate: 1e-4, // 60 steps are few, so each is larger than the original's
       numTrainEpochs: 2,
       perDeviceTrainBatchSize: 16,
+      trainSamplingStrategy: "group_by_length", // half the padding
       perDeviceEvalBatchSize: 32,
       evalSteps: 10,
     },
@@ -55,6 +56,7 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
       learningRate: 2e-3, // an adapter starts from zero and has 300 times fewer weights to move
       numTrainEpochs: 2,
       perDeviceTrainBatchSize: 16,
+      trainSamplingStrategy: "group_by_length", // half the padding
       perDeviceEvalBatchSize: 32,
       evalSteps: 10,
     },
@@ -80,6 +82,7 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
       learningRate: 5e-5, // Trainer's default; 2e-5 would leave 500 steps short of their end
       numTrainEpochs: 1,
       perDeviceTrainBatchSize: 16,
+      trainSamplingStrategy: "group_by_length", // half the padding
       perDeviceEvalBatchSize: 32,
       evalSteps: 50,
     },
@@ -87,6 +90,7 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
       learningRate: 1e-3, // at 2e-5 an adapter hardly moves in 500 steps
       numTrainEpochs: 1,
       perDeviceTrainBatchSize: 16,
+      trainSamplingStrategy: "group_by_length", // half the padding
       perDeviceEvalBatchSize: 32,
       evalSteps: 50,
     },

@@ -144,8 +144,8 @@ export async function writeSafetensors(
  * @throws {TypeError} When it holds no floating-point numbers.
  * @throws {RangeError} When a number is NaN, infinite, or beyond what 32 bits hold.
  */
-export function toFloat32(name: string, tensor: StoredTensor, path?: string): Float32Array {
-  const where = path ? `'${name}' of ${path}` : `'${name}'`;
+export function toFloat32(name: string, tensor: StoredTensor, path: string): Float32Array {
+  const where = `'${name}' of ${path}`;
   const values = asFloat32(where, tensor);
   let [count, first] = [0, -1];
   // A loop, as findIndex would take fifteen times as long.

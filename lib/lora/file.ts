@@ -96,7 +96,7 @@ function assign(adapter: Adapter, tensors: Map<string, StoredTensor>, path: stri
           "Do its rank and the model's sizes belong to it?",
       );
     }
-    return { variable, data: toFloat32(name, tensor) };
+    return { variable, data: toFloat32(name, tensor, path) };
   });
   for (const { variable, data } of values) {
     tf.tidy(() => variable.assign(tf.tensor(data, variable.shape)));

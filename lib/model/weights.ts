@@ -61,7 +61,7 @@ async function readFile(
             REMEDY,
         );
       }
-      const initial = tf.tensor(toFloat32(stored, tensor), expected);
+      const initial = tf.tensor(toFloat32(stored, tensor, path), expected);
       weights.set(name, tf.variable(initial));
       initial.dispose();
     }
