@@ -83,6 +83,10 @@ function expected(profile: string): Record<string, (RegExp | typeof chart)[]> {
       chart,
       nothing,
       table("adapter_model.safetensors", "0\\.30", "model.safetensors", "90\\.87"),
+      /trainable%: 0\.3303\n90\.9 MB in floats, 53\.6 MB with linear layers at four bits/,
+      training,
+      chart,
+      /saved in runs\/\w+\/lora-4bit/,
     ],
     "05-evaluate": [
       header(profile),
@@ -90,8 +94,9 @@ function expected(profile: string): Record<string, (RegExp | typeof chart)[]> {
       new RegExp(`accuracy ${number}`),
       new RegExp(`trainable params: 75,268[\\s\\S]*accuracy ${number}`),
       /largest change of a logit \d\.\de-[678]\n[\s\S]*same answer on (\d+) of \1 rows/,
+      new RegExp(`new, will be trained\\naccuracy ${number}`),
       new RegExp(`accuracy ${number}`),
-      table("untouched", number, "LoRA", number, "full fine-tuning", number),
+      table("untouched", number, "LoRA on 4 bits", number, "LoRA", number, "full", number),
       chart,
       chart,
       chart,
@@ -100,7 +105,8 @@ function expected(profile: string): Record<string, (RegExp | typeof chart)[]> {
       table("Untouched", "support", "LoRA", "precision", "Full fine-tuning", "f1"),
       /^([✓✗] .+\n){80,100}/,
       table("headline", "label", "score", "Central bank", "Ministers"),
-      table("lora", "full"),
+      table("lora", "lora4bit", "full"),
+      table("LoRA", "90\\.", "LoRA on 4 bits", "53\\."),
       nothing,
       /saved in runs\/\w+\/metrics\.json/,
     ],
@@ -181,6 +187,9 @@ Deno.test("'deno task run' runs the profile sample from the first cell to the re
     ok((await Deno.stat(path.replace(".ipynb", ".html"))).size > 5000);
   }
   const { accuracy } = JSON.parse(await Deno.readTextFile(`${root}runs/sample/metrics.json`));
-  ok(accuracy.lora > 0.8 && accuracy.full > 0.8, JSON.stringify(accuracy));
+  ok(
+    accuracy.lora > 0.8 && accuracy.lora4bit > 0.8 && accuracy.full > 0.8,
+    JSON.stringify(accuracy),
+  );
   ok(accuracy.base < 0.6, JSON.stringify(accuracy));
 });
