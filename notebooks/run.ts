@@ -3,7 +3,8 @@
  * take the place of those in notebooks/: `deno task render`.
  */
 import { buildReport } from "../report/build.ts";
-import { profile } from "lightweight-finetuning";
+import { openDevice, profile } from "lightweight-finetuning";
+import { estimateTraining } from "./estimate.ts";
 
 export const NOTEBOOKS = [
   "01-load",
@@ -20,6 +21,7 @@ async function main() {
   const report = `${run.folder}/report`;
   await Deno.mkdir(report, { recursive: true });
   for (const notebook of NOTEBOOKS) {
+    if (notebook === "03-full-finetune" && run.name === "seed") await warnOfCpu();
     const started = performance.now();
     console.log(`${notebook} (profile ${run.name}) …`);
     await execute(notebook, report, run.folder);
@@ -41,6 +43,21 @@ async function main() {
   console.log(`report: ${index.replace(root, "")}`);
 }
 
+/** The profile seed is meant for a GPU: on a CPU, says how long it will take before it goes on. */
+async function warnOfCpu() {
+  const device = await openDevice();
+  if (device.kind === "gpu") return;
+  console.log(`measuring three steps of each on ${device.name} …`);
+  const { full, lora } = await estimateTraining(profile());
+  const hours = (seconds: number) => `${(seconds / 3600).toFixed(1)} hours`;
+  console.log(
+    `training will take about ${hours(full)} in full, ${
+      hours(lora)
+    } with LoRA, and somewhat more ` +
+      "than that on four bits. Ctrl-C ends it; PROFILE=quick takes minutes",
+  );
+}
+
 /** Runs one notebook to its end, and says meanwhile how training goes. */
 async function execute(notebook: string, folder: string, runFolder: string) {
   const child = new Deno.Command(`${root}.venv/bin/jupyter`, {
@@ -52,8 +69,11 @@ async function execute(notebook: string, folder: string, runFolder: string) {
     stdout: "null",
     stderr: "piped",
   }).spawn();
-  const way = notebook.match(/(full|lora)-/)?.[1];
-  const watch = setInterval(() => way && reportProgress(`${runFolder}/${way}/history.json`), 2000);
+  const ways =
+    { "03-full-finetune": ["full"], "04-lora-finetune": ["lora", "lora-4bit"] }[notebook];
+  const watch = setInterval(async () => {
+    for (const way of ways ?? []) await reportProgress(`${runFolder}/${way}/history.json`);
+  }, 2000);
   const { success, stderr } = await child.output();
   clearInterval(watch);
   if (success) return;
@@ -65,14 +85,15 @@ async function execute(notebook: string, folder: string, runFolder: string) {
   Deno.exit(1);
 }
 
-let reported = "";
+const reported = new Map<string, string>();
 
 async function reportProgress(path: string) {
   const records = JSON.parse(await Deno.readTextFile(path).catch(() => "[]"));
   const last = records.at(-1);
   const line = last &&
     `  step ${last.step}: loss ${last.loss?.toFixed(4)}, validation ${last.evalLoss?.toFixed(4)}`;
-  if (line && line !== reported) console.log(reported = line);
+  if (line && line !== reported.get(path)) console.log(line);
+  reported.set(path, line);
 }
 
 const duration = (milliseconds: number) => {

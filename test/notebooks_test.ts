@@ -1,4 +1,7 @@
 import { equal, match, ok } from "node:assert/strict";
+import * as tf from "@tensorflow/tfjs-core";
+import { openDevice, profile } from "lightweight-finetuning";
+import { estimateTraining } from "../notebooks/estimate.ts";
 import { NOTEBOOKS } from "../notebooks/run.ts";
 
 const root = new URL("..", import.meta.url).pathname;
@@ -192,4 +195,16 @@ Deno.test("'deno task run' runs the profile sample from the first cell to the re
     JSON.stringify(accuracy),
   );
   ok(accuracy.base < 0.6, JSON.stringify(accuracy));
+});
+
+Deno.test("estimateTraining() tells seconds from three steps of a run's own rows, and keeps nothing", async () => {
+  await openDevice();
+  const before = tf.memory().numTensors;
+  const { full, lora } = await estimateTraining({
+    ...profile("sample"),
+    folder: `${root}runs/sample`,
+  });
+  equal(tf.memory().numTensors, before);
+  // 60 steps and 6 evaluations of 80 rows; no machine is a hundred times as fast or slow as two cores.
+  for (const seconds of [full, lora]) ok(seconds > 0.2 && seconds < 2000, `${seconds}`);
 });
