@@ -34,13 +34,14 @@ export function attention(
     const context = tf.matMul(dropout(tf.softmax(masked), p, random), split(v));
     return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), q.shape);
   }
+  const numbers = { rate: p, width: D };
   return differentiable({ q, k, v }, (save) => {
     const key = p ? nextKey(random!) : tf.zeros([2], "int32");
-    const [y, kept] = fused("Attention", [q, k, v, mask, key], 2, { rate: p, width: D });
-    save([q, k, v, kept!]);
+    const [y, logSum] = fused("Attention", [q, k, v, mask, key], 2, numbers);
+    save([q, k, v, mask, key, logSum!]);
     return y as tf.Tensor2D;
   }, (dy, saved) => {
-    const [dq, dk, dv] = fused("AttentionGrad", [...saved, dy], 3, { rate: p });
+    const [dq, dk, dv] = fused("AttentionGrad", [...saved, dy], 3, numbers);
     return { q: dq!, k: dk!, v: dv! };
   });
 }

@@ -221,86 +221,97 @@ class AddNormGrad : public Kernel {
   float rate_;
 };
 
-// softmax(q · kᵀ / √D + mask), dropout, · v, head by head. q is [B·Q, A·D], k and v are [B·T, A·D],
-// mask is [B, T].
-class Attention : public Kernel {
+// softmax(q · kᵀ / √D + mask), dropout, · v, head by head. q is [B·Q, A·D], k and v are [B·T, A·D], mask is [B, T].
+// For the gradient only the logarithm of each softmax's sum is kept, [B, A, Q]: what is as large as the scores is
+// computed anew (Dao et al., FlashAttention, 2022, §3.1).
+class AttentionKernel : public Kernel {
  public:
-  explicit Attention(OpKernelConstruction* c)
+  explicit AttentionKernel(OpKernelConstruction* c)
       : Kernel(c), rate_(Number(c, "rate")), width_(Number(c, "width")) {}
-  void Compute(OpKernelContext* context) override {
-    const auto shape = context->input(0).shape();
-    const auto mask_shape = context->input(3).shape();
-    const int64_t B = mask_shape.dim_size(0), T = mask_shape.dim_size(1), Q = shape.dim_size(0) / B;
-    const int64_t H = shape.dim_size(1), D = width_, A = H / D;
-    const float *q = in(context, 0), *k = in(context, 1), *v = in(context, 2), *mask = in(context, 3);
-    float* y = out(context, 0, shape);
-    float* kept = out(context, 1, tensorflow::TensorShape({B, A, Q, T}));
-    const Dropout dropout(context->input(4), rate_);
-    const float scale = 1 / std::sqrt(float(D));
-    if (!context->status().ok()) return;
-    parallel(context, B * A, 4 * Q * T * D, [=](int64_t begin, int64_t end) {
-      Matrix p(Q, T);
-      Eigen::ArrayXf factors(T);
-      for (int64_t i = begin; i < end; i++) {
-        const int64_t b = i / A, column = i % A * D;
-        const ConstHead keys = head(k, b * T, T, H, column, D), values = head(v, b * T, T, H, column, D);
-        p.noalias() = head(q, b * Q, Q, H, column, D) * keys.transpose();
-        for (int64_t t = 0; t < Q; t++) {
-          Row row(p.data() + t * T, T), result(kept + (i * Q + t) * T, T);
-          row = row * scale + ConstRow(mask + b * T, T);
-          row = (row - row.maxCoeff()).exp();
-          row /= row.sum();
-          dropout.Fill((i * Q + t) * T, T, factors.data());
-          // The gradient needs a dropped probability too: its sign says that it was dropped.
-          result = (factors > 0).select(row, -row);
-          row *= factors;
-        }
-        head(y, b * Q, Q, H, column, D).noalias() = p * values;
-      }
-    });
+
+ protected:
+  struct Shape {
+    int64_t B, T, Q, H, D, A;
+    float scale;
+  };
+
+  Shape Sizes(OpKernelContext* context) const {
+    const auto q = context->input(0).shape(), mask = context->input(3).shape();
+    const int64_t B = mask.dim_size(0), T = mask.dim_size(1), H = q.dim_size(1), D = width_;
+    return {B, T, q.dim_size(0) / B, H, D, H / D, 1 / std::sqrt(float(D))};
   }
 
- private:
   float rate_, width_;
 };
 
-class AttentionGrad : public Kernel {
+class Attention : public AttentionKernel {
  public:
-  explicit AttentionGrad(OpKernelConstruction* c) : Kernel(c), rate_(Number(c, "rate")) {}
+  using AttentionKernel::AttentionKernel;
   void Compute(OpKernelContext* context) override {
-    const auto shape = context->input(0).shape();
-    const auto kept_shape = context->input(3).shape();
-    const int64_t B = kept_shape.dim_size(0), A = kept_shape.dim_size(1);
-    const int64_t Q = kept_shape.dim_size(2), T = kept_shape.dim_size(3), H = shape.dim_size(1), D = H / A;
-    const float *q = in(context, 0), *k = in(context, 1), *v = in(context, 2), *kept = in(context, 3);
-    const float* dy = in(context, 4);
-    float* dq = out(context, 0, shape);
-    float* dk = out(context, 1, context->input(1).shape());
-    float* dv = out(context, 2, context->input(1).shape());
-    const float scale = 1 / std::sqrt(float(D)), factor = 1 / (1 - rate_);
+    const Shape s = Sizes(context);
+    const float *q = in(context, 0), *k = in(context, 1), *v = in(context, 2), *mask = in(context, 3);
+    float* y = out(context, 0, context->input(0).shape());
+    float* log_sum = out(context, 1, tensorflow::TensorShape({s.B, s.A, s.Q}));
+    const Dropout dropout(context->input(4), rate_);
     if (!context->status().ok()) return;
-    parallel(context, B * A, 8 * Q * T * D, [=](int64_t begin, int64_t end) {
-      Matrix dropped(Q, T), ds(Q, T);
+    parallel(context, s.B * s.A, 4 * s.Q * s.T * s.D, [&](int64_t begin, int64_t end) {
+      Matrix p(s.Q, s.T);
+      Eigen::ArrayXf factors(s.T);
       for (int64_t i = begin; i < end; i++) {
-        const int64_t b = i / A, column = i % A * D;
-        const ConstHead d = head(dy, b * Q, Q, H, column, D);
-        Row(dropped.data(), Q * T) = ConstRow(kept + i * Q * T, Q * T).max(0.0f) * factor;
-        head(dv, b * T, T, H, column, D).noalias() = dropped.transpose() * d;
-        ds.noalias() = d * head(v, b * T, T, H, column, D).transpose();
-        for (int64_t t = 0; t < Q; t++) {
-          const ConstRow p(kept + (i * Q + t) * T, T);
-          Row row(ds.data() + t * T, T);
-          row *= ConstRow(dropped.data() + t * T, T);
-          row = scale * (row - p.abs() * row.sum());
+        const int64_t b = i / s.A, column = i % s.A * s.D;
+        p.noalias() = head(q, b * s.Q, s.Q, s.H, column, s.D) *
+                      head(k, b * s.T, s.T, s.H, column, s.D).transpose();
+        for (int64_t t = 0; t < s.Q; t++) {
+          Row row(p.data() + t * s.T, s.T);
+          row = row * s.scale + ConstRow(mask + b * s.T, s.T);
+          const float most = row.maxCoeff();
+          row = (row - most).exp();
+          const float sum = row.sum();
+          log_sum[i * s.Q + t] = most + std::log(sum);
+          dropout.Fill((i * s.Q + t) * s.T, s.T, factors.data());
+          row *= factors / sum;
         }
-        head(dq, b * Q, Q, H, column, D).noalias() = ds * head(k, b * T, T, H, column, D);
-        head(dk, b * T, T, H, column, D).noalias() = ds.transpose() * head(q, b * Q, Q, H, column, D);
+        head(y, b * s.Q, s.Q, s.H, column, s.D).noalias() = p * head(v, b * s.T, s.T, s.H, column, s.D);
       }
     });
   }
+};
 
- private:
-  float rate_;
+class AttentionGrad : public AttentionKernel {
+ public:
+  using AttentionKernel::AttentionKernel;
+  void Compute(OpKernelContext* context) override {
+    const float *q = in(context, 0), *k = in(context, 1), *v = in(context, 2), *mask = in(context, 3);
+    const float *log_sum = in(context, 5), *dy = in(context, 6);
+    float* dq = out(context, 0, context->input(0).shape());
+    float* dk = out(context, 1, context->input(1).shape());
+    float* dv = out(context, 2, context->input(1).shape());
+    const Dropout dropout(context->input(4), rate_);
+    if (!context->status().ok()) return;
+    const Shape s = Sizes(context);
+    parallel(context, s.B * s.A, 10 * s.Q * s.T * s.D, [&](int64_t begin, int64_t end) {
+      Matrix p(s.Q, s.T), dropped(s.Q, s.T), ds(s.Q, s.T);
+      for (int64_t i = begin; i < end; i++) {
+        const int64_t b = i / s.A, column = i % s.A * s.D;
+        const ConstHead queries = head(q, b * s.Q, s.Q, s.H, column, s.D);
+        const ConstHead keys = head(k, b * s.T, s.T, s.H, column, s.D);
+        const ConstHead d = head(dy, b * s.Q, s.Q, s.H, column, s.D);
+        p.noalias() = queries * keys.transpose();
+        ds.noalias() = d * head(v, b * s.T, s.T, s.H, column, s.D).transpose();
+        for (int64_t t = 0; t < s.Q; t++) {
+          Row row(p.data() + t * s.T, s.T), kept(dropped.data() + t * s.T, s.T), g(ds.data() + t * s.T, s.T);
+          row = (row * s.scale + ConstRow(mask + b * s.T, s.T) - log_sum[i * s.Q + t]).exp();
+          dropout.Fill((i * s.Q + t) * s.T, s.T, kept.data());
+          kept *= row;
+          g *= kept;
+          g = s.scale * (g - row * g.sum());
+        }
+        head(dv, b * s.T, s.T, s.H, column, s.D).noalias() = dropped.transpose() * d;
+        head(dq, b * s.Q, s.Q, s.H, column, s.D).noalias() = ds * keys;
+        head(dk, b * s.T, s.T, s.H, column, s.D).noalias() = ds.transpose() * queries;
+      }
+    });
+  }
 };
 
 // One step of AdamW in PyTorch's order.
@@ -346,12 +357,12 @@ REGISTER_OP("FusedAddNormGrad")
 REGISTER_OP("FusedAttention")
     .Input("q: float").Input("k: float").Input("v: float").Input("mask: float").Input("seed: int32")
     .Attr("rate: float").Attr("width: float")
-    .Output("y: float").Output("kept: float");
+    .Output("y: float").Output("log_sum: float");
 REGISTER_OP("FusedAttentionGrad")
-    .Input("q: float").Input("k: float").Input("v: float").Input("kept: float").Input("dy: float")
-    .Attr("rate: float")
+    .Input("q: float").Input("k: float").Input("v: float").Input("mask: float").Input("seed: int32")
+    .Input("log_sum: float").Input("dy: float")
+    .Attr("rate: float").Attr("width: float")
     .Output("dq: float").Output("dk: float").Output("dv: float");
-
 REGISTER_OP("FusedAdamW")
     .Input("weight: float").Input("mean: float").Input("square: float").Input("gradient: float")
     .Input("numbers: float")
