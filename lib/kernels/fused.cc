@@ -314,25 +314,25 @@ class AttentionGrad : public AttentionKernel {
   }
 };
 
-// One step of AdamW in PyTorch's order.
+// One step of AdamW in PyTorch's order. The moments change in place: new buffers would cost more than the arithmetic.
 class AdamW : public Kernel {
  public:
   using Kernel::Kernel;
   void Compute(OpKernelContext* context) override {
     const auto shape = context->input(0).shape();
-    const float *weight = in(context, 0), *mean = in(context, 1), *square = in(context, 2);
-    const float *gradient = in(context, 3), *numbers = in(context, 4);
+    const float *weight = in(context, 0), *gradient = in(context, 3), *numbers = in(context, 4);
+    float *mean = const_cast<float*>(in(context, 1)), *square = const_cast<float*>(in(context, 2));
     const float factor = numbers[0], decay = numbers[1], rate = numbers[2], correction = numbers[3];
     const float beta1 = numbers[4], rest1 = numbers[5], beta2 = numbers[6], rest2 = numbers[7];
     const float epsilon = numbers[8];
-    float *w = out(context, 0, shape), *m = out(context, 1, shape), *v = out(context, 2, shape);
+    float* w = out(context, 0, shape);
     if (!context->status().ok()) return;
     parallel(context, shape.num_elements(), 10, [=](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) {
         const float g = gradient[i] * factor;
-        m[i] = beta1 * mean[i] + rest1 * g;
-        v[i] = beta2 * square[i] + rest2 * (g * g);
-        w[i] = weight[i] * decay - rate * (m[i] / (std::sqrt(v[i]) * correction + epsilon));
+        mean[i] = beta1 * mean[i] + rest1 * g;
+        square[i] = beta2 * square[i] + rest2 * (g * g);
+        w[i] = weight[i] * decay - rate * (mean[i] / (std::sqrt(square[i]) * correction + epsilon));
       }
     });
   }
@@ -366,7 +366,7 @@ REGISTER_OP("FusedAttentionGrad")
 REGISTER_OP("FusedAdamW")
     .Input("weight: float").Input("mean: float").Input("square: float").Input("gradient: float")
     .Input("numbers: float")
-    .Output("new_weight: float").Output("new_mean: float").Output("new_square: float");
+    .Output("new_weight: float");
 
 FUSED("FusedGelu", Gelu);
 FUSED("FusedGeluGrad", GeluGrad);

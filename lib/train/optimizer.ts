@@ -50,10 +50,7 @@ export function adamW(
     const { mean, square } = moment;
     const decay = isDecayed(name) ? 1 - learningRate * weightDecay : 1;
     const numbers = { factor, decay, learningRate, beta1, beta2, epsilon, step: steps };
-    const after = adamWStep(weight, mean, square, gradient, numbers);
-    weight.assign(after.weight);
-    mean.assign(after.mean);
-    square.assign(after.square);
+    weight.assign(adamWStep(weight, mean, square, gradient, numbers));
   }
 
   return {

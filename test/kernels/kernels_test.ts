@@ -85,11 +85,14 @@ Deno.test("adamWStep() is the same fused and plain", () => {
     ...{ factor: 0.4, decay: 0.9, learningRate: 0.1 },
     ...{ beta1: 0.9, beta2: 0.999, epsilon: 1e-3, step: 3 },
   };
-  const all = () =>
-    Object.values(adamWStep(weight, mean, square, gradient, numbers))
-      .map((x) => x.dataSync<"float32">());
+  const all = () => {
+    const moments = [mean, square].map((x) => tf.variable(tf.tensor(x.dataSync(), x.shape)));
+    const after = adamWStep(weight, moments[0]!, moments[1]!, gradient, numbers);
+    return [after, ...moments].map((x) => x.dataSync<"float32">());
+  };
   const plain = withPlainKernels(all);
   all().forEach((values, i) => assertClose(values, plain[i]!, 1e-6));
+  assertClose(plain[1]!, tf.add(tf.mul(mean, 0.9), tf.mul(gradient, 0.04)).dataSync(), 1e-6);
 });
 
 Deno.test("dropout() zeroes its share and keeps the mean", () => {
