@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Random } from "../device/random.ts";
 import { differentiable } from "../kernels/differentiable.ts";
+import { product } from "../kernels/product.ts";
 
 /** A linear layer, y = x·Wᵀ + b; an adapter wraps it, quantisation replaces it. */
 export interface Linear {
@@ -20,10 +21,10 @@ export function linear(weight: tf.Variable<tf.Rank.R2>, bias: tf.Variable<tf.Ran
     apply: (x) =>
       differentiable({ x, weight, bias }, (save) => {
         save(weight.trainable ? [weight, x] : [weight]);
-        return tf.add(tf.matMul(x, weight, false, true), bias) as tf.Tensor2D;
+        return tf.add<tf.Tensor2D>(product(x, weight, false, true), bias);
       }, (dy, [weight, x]) => ({
-        x: tf.matMul(dy, weight as tf.Tensor2D),
-        ...x && { weight: tf.matMul(dy, x as tf.Tensor2D, true, false) },
+        x: product(dy, weight as tf.Tensor2D),
+        ...x && { weight: product(dy, x as tf.Tensor2D, true) },
         ...bias.trainable && { bias: tf.sum(dy, 0) },
       })),
   };

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { packBytes } from "../device/bytes.ts";
 import { differentiable } from "../kernels/differentiable.ts";
+import { product } from "../kernels/product.ts";
 import type { Linear } from "./linear.ts";
 import { dequantizeNf4, quantizeNf4 } from "./nf4.ts";
 
@@ -39,9 +40,9 @@ export function linear4bit(module: string, parameters: Map<string, tf.Variable>)
     apply: (x) =>
       differentiable(
         { x, bias },
-        () => tf.add(tf.matMul(x, dequantized(), false, true), bias) as tf.Tensor2D,
+        () => tf.add<tf.Tensor2D>(product(x, dequantized(), false, true), bias),
         (dy) => ({
-          x: tf.matMul(dy, dequantized()),
+          x: product(dy, dequantized()),
           ...bias.trainable && { bias: tf.sum(dy, 0) },
         }),
       ),

@@ -189,7 +189,7 @@ const FAULTS: {
     what: "a tensor of whole numbers",
     tensors: (tensors) =>
       tensors.set(A, { dtype: "I32", shape: [4, 32], data: new Int32Array(128) }),
-    error: new RegExp(`'${short}' as weights as 'dtype' must be F32, F64, F16 or BF16`),
+    error: new RegExp(`'${short}' of .* as weights as 'dtype' must be F32, F64, F16 or BF16`),
   },
   {
     what: "another kind of adapter",

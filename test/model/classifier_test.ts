@@ -211,7 +211,7 @@ const FAULTS: {
     what: "weights of whole numbers",
     tensors: (tensors) =>
       tensors.set(BIAS, { dtype: "I32", shape: [32], data: new Int32Array(32) }),
-    error: new RegExp(`'${BIAS}' as weights as 'dtype' must be F32, F64, F16 or BF16`),
+    error: new RegExp(`'${BIAS}' of .* as weights as 'dtype' must be F32, F64, F16 or BF16`),
   },
   {
     what: "more labels than the head has",
