@@ -105,6 +105,20 @@ class Kernel : public tensorflow::OpKernel {
   }
 };
 
+// x += bias, row by row, in place; it has no output.
+class AddBias : public Kernel {
+ public:
+  using Kernel::Kernel;
+  void Compute(OpKernelContext* context) override {
+    const int64_t rows = context->input(0).dim_size(0), width = context->input(0).dim_size(1);
+    float* x = const_cast<float*>(in(context, 0));
+    const ConstRow bias(in(context, 1), width);
+    parallel(context, rows, width, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) Row(x + i * width, width) += bias;
+    });
+  }
+};
+
 class Gelu : public Kernel {
  public:
   using Kernel::Kernel;
@@ -343,6 +357,7 @@ class AdamW : public Kernel {
 #define FUSED(NAME, CLASS) \
   REGISTER_KERNEL_BUILDER(Name(NAME).Device(tensorflow::DEVICE_CPU), CLASS)
 
+REGISTER_OP("FusedAddBias").Input("x: float").Input("bias: float").SetIsStateful();
 REGISTER_OP("FusedGelu").Input("x: float").Output("y: float");
 REGISTER_OP("FusedGeluGrad").Input("x: float").Input("dy: float").Output("dx: float");
 REGISTER_OP("FusedDropout").Input("x: float").Input("seed: int32").Attr("rate: float").Output("y: float");
@@ -368,6 +383,7 @@ REGISTER_OP("FusedAdamW")
     .Input("numbers: float")
     .Output("new_weight: float");
 
+FUSED("FusedAddBias", AddBias);
 FUSED("FusedGelu", Gelu);
 FUSED("FusedGeluGrad", GeluGrad);
 FUSED("FusedDropout", DropoutKernel);

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Random } from "../device/random.ts";
+import { addBias } from "../kernels/bias.ts";
 import { differentiable } from "../kernels/differentiable.ts";
 import { product } from "../kernels/product.ts";
 
@@ -21,7 +22,7 @@ export function linear(weight: tf.Variable<tf.Rank.R2>, bias: tf.Variable<tf.Ran
     apply: (x) =>
       differentiable({ x, weight, bias }, (save) => {
         save(weight.trainable ? [weight, x] : [weight]);
-        return tf.add<tf.Tensor2D>(product(x, weight, false, true), bias);
+        return addBias(product(x, weight, false, true), bias);
       }, (dy, [weight, x]) => ({
         x: product(dy, weight as tf.Tensor2D),
         ...x && { weight: product(dy, x as tf.Tensor2D, true) },

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { packBytes } from "../device/bytes.ts";
+import { addBias } from "../kernels/bias.ts";
 import { differentiable } from "../kernels/differentiable.ts";
 import { product } from "../kernels/product.ts";
 import type { Linear } from "./linear.ts";
@@ -15,7 +16,7 @@ import { dequantizeNf4, quantizeNf4 } from "./nf4.ts";
 export function linear4bit(module: string, parameters: Map<string, tf.Variable>): Linear {
   const name = `${module}.weight`;
   const weight = parameters.get(name) as tf.Variable<tf.Rank.R2>;
-  const bias = parameters.get(`${module}.bias`)!;
+  const bias = parameters.get(`${module}.bias`) as tf.Variable<tf.Rank.R1>;
   const { shape } = weight;
   const { codes, absmax, nestedAbsmax, nestedOffset } = quantizeNf4(weight.dataSync<"float32">());
   weight.dispose();
@@ -40,7 +41,7 @@ export function linear4bit(module: string, parameters: Map<string, tf.Variable>)
     apply: (x) =>
       differentiable(
         { x, bias },
-        () => tf.add<tf.Tensor2D>(product(x, dequantized(), false, true), bias),
+        () => addBias(product(x, dequantized(), false, true), bias),
         (dy) => ({
           x: product(dy, dequantized()),
           ...bias.trainable && { bias: tf.sum(dy, 0) },

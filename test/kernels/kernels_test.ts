@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { createRandom, crossEntropy, openDevice } from "lightweight-finetuning";
 import { adamWStep } from "../../lib/kernels/adamw.ts";
 import { attention } from "../../lib/kernels/attention.ts";
+import { addBias } from "../../lib/kernels/bias.ts";
 import { dropout } from "../../lib/kernels/dropout.ts";
 import { gelu } from "../../lib/kernels/gelu.ts";
 import { hasFused, withPlainKernels } from "../../lib/kernels/native.ts";
@@ -77,6 +78,15 @@ for (const [name, { inputs, run }] of Object.entries(KERNELS)) {
     assert.deepEqual(all(), fast);
   });
 }
+
+Deno.test("addBias() is the same fused and plain, and keeps nothing", () => {
+  const [x, bias] = [normal(7, 33), normal(33) as Vector];
+  const before = tf.memory().numTensors;
+  const values = () =>
+    tf.tidy(() => addBias(tf.mul(x, 2) as tf.Tensor2D, bias).dataSync<"float32">());
+  assert.deepEqual(values(), withPlainKernels(values));
+  assert.equal(tf.memory().numTensors, before);
+});
 
 Deno.test("adamWStep() is the same fused and plain", () => {
   const [weight, mean, gradient] = [normal(7, 33), normal(7, 33), normal(7, 33)];
