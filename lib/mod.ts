@@ -63,7 +63,7 @@ export type {
 } from "./train/events.ts";
 export { readHistory, writeHistory } from "./train/history.ts";
 export { adamW } from "./train/optimizer.ts";
-export type { AdamWOptions, Optimizer } from "./train/optimizer.ts";
+export type { AdamWOptions, Moments, Optimizer } from "./train/optimizer.ts";
 export type { ComputeMetrics, EvalPrediction, TrainerOptions } from "./train/options.ts";
 export { linearSchedule } from "./train/schedule.ts";
 export { Trainer } from "./train/trainer.ts";

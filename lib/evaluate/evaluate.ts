@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { type Batch, batches, byLength, type Examples } from "../batches.ts";
 import { crossEntropy } from "../kernels/loss.ts";
 import type { TextModel } from "../model/classifier.ts";
+import { withMemoryFor } from "./memory.ts";
 
 /** How a model did on some rows; arrays are in the rows' own order. */
 export interface Evaluation {
@@ -30,7 +31,7 @@ export interface EvaluateOptions {
  * Classifies every row without dropout. Rows of like length go together; padding changes no result.
  *
  * @throws {RangeError} When there are no rows, or no batch size.
- * @throws {Error} When a logit is not a number or infinite.
+ * @throws {Error} When a logit is not a number or infinite, or the device's memory is full.
  */
 export async function evaluate(
   model: TextModel,
@@ -54,11 +55,13 @@ export async function evaluate(
   const { padTokenId } = model.config;
   const order = byLength(examples);
   for (const batch of batches(examples, order, batchSize, padTokenId, padToMultipleOf)) {
-    const [values, loss] = tf.tidy(() => {
+    const compute = (): [Float32Array, number] => {
       const output = model.forward(batch);
       const loss = crossEntropy(output, tf.tensor1d(batch.labels));
       return [output.dataSync<"float32">(), loss.dataSync()[0]!];
-    });
+    };
+    const remedy = "lower 'batchSize' (a Trainer's 'perDeviceEvalBatchSize')";
+    const [values, loss] = tf.tidy(() => withMemoryFor(batch, remedy, compute));
     const classes = values.length / batch.size;
     mustBeFinite(values, batch);
     if (!logits.length) logits = new Float32Array(count * classes);

@@ -1,5 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../batches.ts";
+import { withMemoryFor } from "../evaluate/memory.ts";
+
+const REMEDY =
+  "lower 'perDeviceTrainBatchSize' and raise 'gradientAccumulationSteps' as much, which gives " +
+  "the same result";
 
 /**
  * The loss of several batches and its gradients by the parameters' names, as if all rows were one batch: each batch
@@ -9,6 +14,7 @@ import type { Batch } from "../batches.ts";
  * RoBERTa's classifiers do, it adds up the batches' means: loss and gradients are larger by the number of batches.
  *
  * @param lossOf Mean loss of a batch's rows.
+ * @throws {Error} When the device's memory is full.
  */
 export function accumulateGradients(
   parameters: Map<string, tf.Variable>,
@@ -20,7 +26,9 @@ export function accumulateGradients(
   let loss = 0;
   for (const batch of batches) {
     const weighed = () => tf.mul(lossOf(batch), batch.size / rows) as tf.Scalar;
-    const { value, grads } = tf.tidy(() => tf.variableGrads(weighed, [...parameters.values()]));
+    const { value, grads } = tf.tidy(() =>
+      withMemoryFor(batch, REMEDY, () => tf.variableGrads(weighed, [...parameters.values()]))
+    );
     loss += value.dataSync()[0]!;
     value.dispose();
     for (const [name, variable] of parameters) {

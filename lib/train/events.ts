@@ -38,9 +38,12 @@ export interface TrainResult {
   bestMetric?: number;
 }
 
-/** What a trainer tells its listeners. Times are seconds since the run began. */
+/**
+ * What a trainer tells its listeners. Times are seconds since the run began; `history` is there where a run goes on, and
+ * holds what was recorded before.
+ */
 export type TrainerEvent =
-  | { type: "begin"; totalSteps: number; epochs: number }
+  | { type: "begin"; totalSteps: number; epochs: number; history?: HistoryRecord[] }
   | { type: "step"; step: number; totalSteps: number; epoch: number; seconds: number }
   | { type: "evaluate"; batch: number; batches: number }
   | { type: "record"; record: HistoryRecord }

@@ -1,15 +1,27 @@
 import { dirname } from "node:path";
 import type { HistoryRecord, TrainerListener } from "./events.ts";
 
-/** Writes the history to a JSON file at the beginning and whenever a record is added; the file is whole at any time. */
+/**
+ * Writes the history to a JSON file at the beginning and whenever a record is added; the file is whole at any time. A
+ * run that goes on keeps the records from before.
+ */
 export function writeHistory(path: string): TrainerListener {
-  const records: HistoryRecord[] = [];
+  let records: HistoryRecord[] = [];
   return async (event) => {
-    if (event.type === "record") records.push(event.record);
-    else if (event.type !== "begin") return;
-    await Deno.mkdir(dirname(path), { recursive: true });
-    await Deno.writeTextFile(`${path}.partial`, JSON.stringify(records, null, 2) + "\n");
-    await Deno.rename(`${path}.partial`, path);
+    if (event.type === "begin") records = [...event.history ?? []];
+    else if (event.type === "record") records.push(event.record);
+    else return;
+    try {
+      await Deno.mkdir(dirname(path), { recursive: true });
+      await Deno.writeTextFile(`${path}.partial`, JSON.stringify(records, null, 2) + "\n");
+      await Deno.rename(`${path}.partial`, path);
+    } catch (error) {
+      throw new Error(
+        `Cannot write ${path}: ${(error as Error).message}. Make room there and call resume(): ` +
+          "nothing is lost",
+        { cause: error },
+      );
+    }
   };
 }
 

@@ -1,28 +1,37 @@
-/** Whether Stop was pressed since it began to listen. */
+/** Whether the run is asked to stop. */
 export interface Interrupt extends Disposable {
-  readonly requested: boolean;
+  /** Aborted once Stop was pressed. */
+  readonly signal: AbortSignal;
 }
 
 /**
- * Listens for SIGINT, which JupyterLab's Stop and Ctrl-C send. While it listens the process does not die of it, so that
- * a loop can end at its next step with everything in memory.
+ * Listens for SIGINT, which JupyterLab's Stop and Ctrl-C send, and for SIGTERM. While it listens the process does not
+ * die of them, so that a loop can end at its next step with everything in memory.
+ *
+ * A SIGTERM is sent again when it stops listening: the process ends, unless somebody else listens too.
  *
  * @example
  * ```ts ignore
  * using interrupt = listenForInterrupt();
- * while (!interrupt.requested) await step();
+ * while (!interrupt.signal.aborted) await step();
  * ```
  */
 export function listenForInterrupt(): Interrupt {
-  let requested = false;
-  const listener = () => {
-    requested = true;
+  const controller = new AbortController();
+  let terminate = false;
+  const onInterrupt = () => controller.abort();
+  const onTerminate = () => {
+    terminate = true;
+    controller.abort();
   };
-  Deno.addSignalListener("SIGINT", listener);
+  Deno.addSignalListener("SIGINT", onInterrupt);
+  Deno.addSignalListener("SIGTERM", onTerminate);
   return {
-    get requested() {
-      return requested;
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      Deno.removeSignalListener("SIGINT", onInterrupt);
+      Deno.removeSignalListener("SIGTERM", onTerminate);
+      if (terminate) Deno.kill(Deno.pid, "SIGTERM");
     },
-    [Symbol.dispose]: () => Deno.removeSignalListener("SIGINT", listener),
   };
 }

@@ -2,8 +2,20 @@ import * as tf from "@tensorflow/tfjs-core";
 import { adamWStep } from "../kernels/adamw.ts";
 import { isDecayed } from "./decay.ts";
 
+/** What AdamW keeps of a parameter's gradients, in the parameter's shape. */
+export interface Moments {
+  /** Their decayed mean. */
+  mean: tf.Variable;
+  /** The decayed mean of their squares. */
+  square: tf.Variable;
+}
+
 /** What changes parameters at a step. */
 export interface Optimizer {
+  /** Steps done. */
+  steps: number;
+  /** By the names of the parameters that have had a gradient. */
+  readonly moments: Map<string, Moments>;
   /**
    * Changes the parameters that have a gradient.
    *
@@ -37,8 +49,7 @@ export function adamW(
   parameters: Map<string, tf.Variable>,
   { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 }: AdamWOptions = {},
 ): Optimizer {
-  const moments = new Map<string, { mean: tf.Variable; square: tf.Variable }>();
-  let steps = 0;
+  const moments = new Map<string, Moments>();
 
   function update(name: string, gradient: tf.Tensor, learningRate: number, factor: number) {
     const weight = parameters.get(name)!;
@@ -49,13 +60,15 @@ export function adamW(
     }
     const { mean, square } = moment;
     const decay = isDecayed(name) ? 1 - learningRate * weightDecay : 1;
-    const numbers = { factor, decay, learningRate, beta1, beta2, epsilon, step: steps };
+    const numbers = { factor, decay, learningRate, beta1, beta2, epsilon, step: optimizer.steps };
     weight.assign(adamWStep(weight, mean, square, gradient, numbers));
   }
 
-  return {
+  const optimizer: Optimizer = {
+    steps: 0,
+    moments,
     step(gradients, learningRate, factor = 1) {
-      steps++;
+      optimizer.steps++;
       for (const [name, gradient] of Object.entries(gradients)) {
         tf.tidy(() => update(name, gradient, learningRate, factor));
       }
@@ -65,4 +78,5 @@ export function adamW(
       moments.clear();
     },
   };
+  return optimizer;
 }

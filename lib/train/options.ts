@@ -50,6 +50,16 @@ export interface TrainerOptions {
   earlyStoppingThreshold?: number;
   /** Seeds dropout and the order of rows. @default {42} */
   seed?: number;
+  /** Folder for checkpoints, `checkpoint-<step>` each; without it there are none. */
+  outputDir?: string;
+  /** Steps from one checkpoint to the next; Stop and the last step write one too. @default {evalSteps} */
+  saveSteps?: number;
+  /** How many checkpoints are kept, the newest; one more while one is written. @default {2} */
+  saveTotalLimit?: number;
+  /** Let `train()` go on from the newest whole checkpoint in `outputDir`, if there is one. @default {false} */
+  resumeFromCheckpoint?: boolean;
+  /** What may differ from the run that wrote the checkpoint, by the names in the error that refuses it. @default {[]} */
+  acceptChanges?: string[];
   /** Hear what happens, in this order, and may ask for something. @default {[]} */
   listeners?: TrainerListener[];
 }
@@ -96,6 +106,11 @@ export function trainerOptions(options: TrainerOptions): Required<TrainerOptions
     earlyStoppingPatience: Infinity,
     earlyStoppingThreshold: 0,
     seed: 42,
+    outputDir: "",
+    saveSteps: evalSteps,
+    saveTotalLimit: 2,
+    resumeFromCheckpoint: false,
+    acceptChanges: [],
     listeners: [],
     ...options,
   };
@@ -130,6 +145,8 @@ const RANGES = [
     "padToMultipleOf",
     "evalSteps",
     "loggingSteps",
+    "saveSteps",
+    "saveTotalLimit",
   ]],
   ["-1 or a whole number above 0", (value: number) => value === -1 || isCount(value), ["maxSteps"]],
 ] as const;

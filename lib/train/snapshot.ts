@@ -1,7 +1,9 @@
-import * as tf from "@tensorflow/tfjs-core";
+import type * as tf from "@tensorflow/tfjs-core";
 
 /** The values that parameters had at a moment, kept in memory. */
 export interface Snapshot {
+  /** The values kept, by the parameters' names. */
+  readonly values: Map<string, tf.Tensor>;
   /** Keeps the values of now instead of those kept before. */
   take(): void;
   /** Sets the parameters to the values kept, if there are any. */
@@ -12,18 +14,19 @@ export interface Snapshot {
 
 /** A snapshot of parameters, empty until it is taken. A value is stored twice only once its parameter has changed. */
 export function createSnapshot(parameters: Map<string, tf.Variable>): Snapshot {
-  let kept: tf.NamedTensorMap = {};
+  const values = new Map<string, tf.Tensor>();
   const dispose = () => {
-    tf.dispose(kept);
-    kept = {};
+    values.forEach((value) => value.dispose());
+    values.clear();
   };
   return {
+    values,
     take() {
       dispose();
-      for (const [name, variable] of parameters) kept[name] = variable.clone();
+      for (const [name, variable] of parameters) values.set(name, variable.clone());
     },
     restore() {
-      for (const [name, value] of Object.entries(kept)) parameters.get(name)!.assign(value);
+      for (const [name, value] of values) parameters.get(name)!.assign(value);
     },
     dispose,
   };

@@ -14,6 +14,8 @@ export interface TrainerState {
   /** Seconds trained, evaluations included. */
   seconds: number;
   history: HistoryRecord[];
+  /** The last step, while its evaluation and its record are still to come. */
+  unrecorded?: { learningRate: number; gradNorm: number; evaluate: boolean };
   /** Undefined before the first evaluation. */
   best?: Best;
   /** True when early stopping or a listener ended the run before its last step. */

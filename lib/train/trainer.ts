@@ -1,48 +1,60 @@
 import { setTimeout as pause } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs-core";
 import { type Batch, batches } from "../batches.ts";
-import { createRandom, type Random } from "../device/random.ts";
+import { createRandom } from "../device/random.ts";
 import { evaluate } from "../evaluate/evaluate.ts";
 import { crossEntropy } from "../kernels/loss.ts";
 import type { TextModel } from "../model/classifier.ts";
 import { accumulateGradients } from "./accumulate.ts";
 import { judge } from "./best.ts";
+import type { Run } from "./checkpoint.ts";
+import { type Checkpoints, createCheckpoints } from "./checkpoints.ts";
 import { clipFactor } from "./clip.ts";
 import type { HistoryRecord, TrainerEvent, TrainerRequest, TrainResult } from "./events.ts";
+import { mustBeFinite } from "./finite.ts";
 import { listenForInterrupt } from "./interrupt.ts";
 import { evaluationMetrics, metricNamed } from "./metrics.ts";
-import { adamW, type Optimizer } from "./optimizer.ts";
+import { adamW } from "./optimizer.ts";
 import { must, type TrainerOptions, trainerOptions } from "./options.ts";
+import { trainResult } from "./result.ts";
 import { createSampler, type Sampler } from "./sampler.ts";
 import { schedules, warmupLength } from "./schedule.ts";
-import { createSnapshot, type Snapshot } from "./snapshot.ts";
-import { newState } from "./state.ts";
+import { createSnapshot } from "./snapshot.ts";
+import { newState, type TrainerState } from "./state.ts";
 
 /** Where dropout begins among the seed's draws; heads and adapters begin near 0, and orders of rows are below it. */
 const DROPOUT_DRAWS = 2 ** 30;
+
+/** The last trainer of each model: two cannot train the same weights. */
+const trainers = new WeakMap<TextModel, Trainer>();
 
 /**
  * Trains whatever variables of a model are trainable, as Transformers' Trainer does: AdamW, a schedule, clipped
  * gradients, padding to the longest row of a batch.
  *
- * Stop (SIGINT) ends training after the step under way; {@link Trainer.resume} goes on from there, and after an error of
- * a listener or of an evaluation too. An error of a step ends the run.
+ * Stop (SIGINT) and SIGTERM end training after the step under way; {@link Trainer.resume} goes on from there, and after
+ * an error of a listener, of an evaluation or of writing too. An error of a step ends the run. With `outputDir`, a new
+ * trainer with the same options, in whatever process, goes on from the newest checkpoint and ends with the same bits.
  *
  * @example
  * ```ts ignore
- * const trainer = new Trainer(model, { train, evaluation, learningRate: 2e-5, listeners: [showTraining()] });
+ * const trainer = new Trainer(model, {
+ *   train,
+ *   evaluation,
+ *   outputDir: "runs/mine/checkpoints",
+ *   resumeFromCheckpoint: true, // run again after Stop or a crash, it goes on
+ *   listeners: [showTraining()],
+ * });
  * const { trainLoss } = await trainer.train();
  * ```
  */
 export class Trainer {
   readonly #model: TextModel;
   readonly #options: Required<TrainerOptions>;
-  readonly #trained: Map<string, tf.Variable>;
   readonly #sampler: Sampler;
-  readonly #optimizer: Optimizer;
-  readonly #best: Snapshot;
-  readonly #random: Random;
-  readonly #state = newState();
+  readonly #run: Run;
+  readonly #state: TrainerState;
+  readonly #checkpoints: Checkpoints;
   #disposed = false;
 
   /**
@@ -51,12 +63,29 @@ export class Trainer {
   constructor(model: TextModel, options: TrainerOptions) {
     this.#model = model;
     this.#options = trainerOptions(options);
-    this.#trained = new Map([...model.parameters].filter(([, variable]) => variable.trainable));
-    must(this.#trained.size > 0, "trainable parameters", "above 0", this.#trained.size);
+    const trained = new Map([...model.parameters].filter(([, variable]) => variable.trainable));
+    must(trained.size > 0, "trainable parameters", "above 0", trained.size);
     this.#sampler = createSampler(this.#options);
-    this.#optimizer = adamW(this.#trained, { weightDecay: this.#options.weightDecay });
-    this.#best = createSnapshot(this.#trained);
-    this.#random = createRandom(this.#options.seed, DROPOUT_DRAWS);
+    this.#state = newState();
+    this.#run = {
+      state: this.#state,
+      random: createRandom(this.#options.seed, DROPOUT_DRAWS),
+      trained,
+      optimizer: adamW(trained, { weightDecay: this.#options.weightDecay }),
+      best: createSnapshot(trained),
+    };
+    this.#checkpoints = createCheckpoints(model, this.#options, this.#run);
+    trainers.get(model)?.dispose();
+    trainers.set(model, this);
+  }
+
+  /** Where checkpoints go. When one cannot be written, set it to another folder and call {@link Trainer.resume}. */
+  get outputDir(): string {
+    return this.#checkpoints.outputDir;
+  }
+
+  set outputDir(folder: string) {
+    this.#checkpoints.outputDir = folder;
   }
 
   /** What was recorded so far. */
@@ -65,9 +94,11 @@ export class Trainer {
   }
 
   /**
-   * Trains from the first step to the last, or until Stop.
+   * Trains to the last step, or until Stop: from the first step or, with `resumeFromCheckpoint`, from the newest whole
+   * checkpoint if there is one.
    *
-   * @throws {Error} When it was called before, or when the loss is no longer a number.
+   * @throws {Error} When it was called before; when the loss is no longer a number; when the checkpoints in `outputDir`
+   * are all damaged, are of another run, or are in the way.
    */
   async train(): Promise<TrainResult> {
     if (this.#state.step) {
@@ -76,13 +107,15 @@ export class Trainer {
           "model anew and make a new Trainer",
       );
     }
-    return await this.resume();
+    if (this.#options.resumeFromCheckpoint) await this.#checkpoints.load();
+    return await this.#trainToEnd();
   }
 
   /**
-   * Goes on after Stop, exactly as if it had not been pressed.
+   * Goes on after Stop, exactly as if it had not been pressed. A new trainer goes on from the newest whole checkpoint in
+   * `outputDir`.
    *
-   * @throws {Error} When a step has failed, or after {@link Trainer.dispose}.
+   * @throws {Error} When a step has failed, or after {@link Trainer.dispose}; when there is no checkpoint to go on from.
    */
   async resume(): Promise<TrainResult> {
     if (this.#disposed && !this.#isOver) {
@@ -91,22 +124,54 @@ export class Trainer {
           "the model anew and make a new Trainer",
       );
     }
+    if (!this.#state.step && !await this.#checkpoints.load()) {
+      throw new Error(
+        "Cannot resume as 'outputDir' must hold a checkpoint where no step is done yet: current " +
+          `value is '${this.outputDir}'. Call train() to start`,
+      );
+    }
+    return await this.#trainToEnd();
+  }
+
+  /**
+   * Frees the optimizer's moments and the best weights. A run that comes to its end does so itself, and so does another
+   * trainer for the same model; one that was stopped can then be resumed from a checkpoint alone.
+   */
+  dispose() {
+    this.#disposed = true;
+    this.#run.optimizer.dispose();
+    this.#run.best.dispose();
+  }
+
+  get #isOver(): boolean {
+    const { step, ended, unrecorded } = this.#state;
+    return !unrecorded && (ended || step >= this.#sampler.totalSteps);
+  }
+
+  get #progress(): string {
+    return `${this.#state.step} of ${this.#sampler.totalSteps} steps`;
+  }
+
+  async #trainToEnd(): Promise<TrainResult> {
     using interrupt = listenForInterrupt();
+    const { signal } = interrupt;
     const { totalSteps, epochs } = this.#sampler;
-    const started = performance.now() - this.#state.seconds * 1000;
-    const elapsed = () => this.#state.seconds = (performance.now() - started) / 1000;
-    await this.#tell({ type: "begin", totalSteps, epochs });
-    while (!this.#isOver && !interrupt.requested) {
-      const used = this.#trainStep();
-      const { step } = this.#state;
-      const epoch = this.#sampler.epochAfter(step);
-      const asked = await this.#tell({ type: "step", step, totalSteps, epoch, seconds: elapsed() });
-      await this.#recordWhenDue({ step, epoch, ...used }, asked.includes("evaluate"));
+    const state = this.#state;
+    const started = performance.now() - state.seconds * 1000;
+    const elapsed = () => state.seconds = (performance.now() - started) / 1000;
+    await this.#checkpoints.prepare();
+    const before = state.history.length && { history: state.history };
+    await this.#tell({ type: "begin", totalSteps, epochs, ...before });
+    while (!this.#isOver && !signal.aborted) {
+      await this.#checkpoints.saveWhenDue();
+      if (!state.unrecorded) await this.#trainStep(elapsed);
+      await this.#recordWhenDue(signal);
+      elapsed();
       await pause(); // lets Stop and the display's messages through; setImmediate delays signals by many steps
     }
-    elapsed();
+    if (!this.#disposed) await this.#checkpoints.save();
     if (this.#isOver) {
-      this.#best.restore();
+      this.#run.best.restore();
       this.dispose();
     }
     const result = this.#result();
@@ -114,35 +179,28 @@ export class Trainer {
     return result;
   }
 
-  /**
-   * Frees the optimizer's moments and the best weights. A run that comes to its end does so itself; one that was stopped
-   * can no longer be resumed.
-   */
-  dispose() {
-    this.#disposed = true;
-    this.#optimizer.dispose();
-    this.#best.dispose();
+  async #trainStep(elapsed: () => number) {
+    const { totalSteps } = this.#sampler;
+    const unrecorded = { ...this.#changeWeights(), evaluate: false };
+    const { step } = Object.assign(this.#state, { unrecorded });
+    const epoch = this.#sampler.epochAfter(step);
+    const asked = await this.#tell({ type: "step", step, totalSteps, epoch, seconds: elapsed() });
+    unrecorded.evaluate = asked.includes("evaluate");
   }
 
-  get #isOver(): boolean {
-    return this.#state.ended || this.#state.step >= this.#sampler.totalSteps;
-  }
-
-  get #progress(): string {
-    return `${this.#state.step} of ${this.#sampler.totalSteps} steps`;
-  }
-
-  #trainStep(): { learningRate: number; gradNorm: number } {
-    const state = this.#state;
+  #changeWeights(): { learningRate: number; gradNorm: number } {
+    const { state, trained, optimizer } = this.#run;
     const learningRate = this.#learningRate();
     try {
       const taken = this.#nextBatches();
       const [loss, gradNorm] = tf.tidy(() => {
-        const { loss, gradients } = accumulateGradients(this.#trained, taken, this.#lossOf);
+        const { loss, gradients } = accumulateGradients(trained, taken, this.#lossOf);
         const limit = this.#options.maxGradNorm || Infinity; // 0 turns clipping off
         const { factor, norm } = clipFactor(gradients, limit);
-        mustBeFinite(loss, norm, state.step + 1, taken);
-        this.#optimizer.step(gradients, learningRate, factor);
+        const rows = taken.flatMap(({ rows }) => rows);
+        const { wayBack } = this.#checkpoints;
+        mustBeFinite({ loss, norm, gradients }, { step: state.step + 1, rows }, wayBack);
+        optimizer.step(gradients, learningRate, factor);
         return [loss, norm];
       });
       state.step++;
@@ -156,7 +214,7 @@ export class Trainer {
   }
 
   #lossOf = (batch: Batch): tf.Scalar =>
-    crossEntropy(this.#model.forward(batch, this.#random), tf.tensor1d(batch.labels));
+    crossEntropy(this.#model.forward(batch, this.#run.random), tf.tensor1d(batch.labels));
 
   #learningRate(): number {
     const { lrSchedulerType, learningRate, warmupSteps } = this.#options;
@@ -172,14 +230,18 @@ export class Trainer {
     return [...batches(train, rows, perDeviceTrainBatchSize, padTokenId, padToMultipleOf)];
   }
 
-  async #recordWhenDue(begun: HistoryRecord, evaluateNow: boolean) {
+  async #recordWhenDue(stop: AbortSignal) {
     const { evalSteps, loggingSteps } = this.#options;
-    const { step } = begun;
+    const { step, unrecorded } = this.#state;
+    const { learningRate, gradNorm, evaluate } = unrecorded!;
     const due = (every: number) => step % every === 0 || step === this.#sampler.totalSteps;
-    if (!due(evalSteps) && !due(loggingSteps) && !evaluateNow) return;
-    const metrics = due(evalSteps) || evaluateNow ? await this.#evaluate() : {};
+    const metrics = due(evalSteps) || evaluate ? await this.#evaluate(stop) : {};
+    if (!metrics) return; // stopped: all of it is done again, with the same result, when training goes on
+    delete this.#state.unrecorded;
     const loss = due(loggingSteps) && { loss: this.#lossSinceRecord() };
-    const record: HistoryRecord = { ...begun, ...loss, ...metrics };
+    if (!loss && !Object.keys(metrics).length) return;
+    const epoch = this.#sampler.epochAfter(step);
+    const record: HistoryRecord = { step, epoch, learningRate, gradNorm, ...loss, ...metrics };
     this.history.push(record);
     await this.#tell({ type: "record", record });
   }
@@ -190,7 +252,7 @@ export class Trainer {
     return (lossSum - recorded.lossSum) / (step - recorded.step);
   }
 
-  async #evaluate(): Promise<Record<string, number>> {
+  async #evaluate(stop: AbortSignal): Promise<Record<string, number> | undefined> {
     const { evaluation, computeMetrics, padToMultipleOf } = this.#options;
     const result = await evaluate(this.#model, evaluation, {
       batchSize: this.#options.perDeviceEvalBatchSize,
@@ -198,8 +260,12 @@ export class Trainer {
       onBatch: async (batch, batches) => {
         await this.#tell({ type: "evaluate", batch, batches });
         await pause();
+        stop.throwIfAborted();
       },
+    }).catch((error) => {
+      if (error !== stop.reason) throw error;
     });
+    if (!result) return;
     const metrics = evaluationMetrics(result, evaluation.labels, computeMetrics);
     this.#judge(metricNamed(this.#options.metricForBestModel, metrics));
     return metrics;
@@ -208,27 +274,14 @@ export class Trainer {
   #judge(metric: number) {
     const state = this.#state;
     state.best = judge(state.best, metric, state.step, this.#options);
-    if (this.#options.loadBestModelAtEnd && state.best.step === state.step) this.#best.take();
+    if (this.#options.loadBestModelAtEnd && state.best.step === state.step) this.#run.best.take();
     if (state.best.waited >= this.#options.earlyStoppingPatience) state.ended = true;
   }
 
   #result(): TrainResult {
-    const { step, seconds, lossSum, tokens, best } = this.#state;
-    const epoch = this.#sampler.epochAfter(step);
-    const counted = [...this.#model.parameters]
-      .filter(([name]) => !name.endsWith("_embeddings.weight"))
-      .reduce((sum, [, { size }]) => sum + size, 0);
-    return {
-      trainRuntime: seconds,
-      trainSamplesPerSecond: this.#options.train.inputIds.length * epoch / seconds,
-      trainStepsPerSecond: step / seconds,
-      totalFlos: 6 * tokens * counted,
-      trainLoss: lossSum / (step || 1),
-      epoch,
-      step,
-      stopped: !this.#isOver,
-      ...(best?.step && { bestStep: best.step, bestMetric: best.metric }),
-    };
+    const epoch = this.#sampler.epochAfter(this.#state.step);
+    const rows = this.#options.train.inputIds.length;
+    return trainResult(this.#state, this.#model, { epoch, rows, stopped: !this.#isOver });
   }
 
   /** What the listeners ask for in their turn. */
@@ -238,13 +291,4 @@ export class Trainer {
     if (asked.includes("stop")) this.#state.ended = true;
     return asked;
   }
-}
-
-function mustBeFinite(loss: number, norm: number, step: number, taken: Batch[]) {
-  if (Number.isFinite(loss) && Number.isFinite(norm)) return;
-  const rows = taken.flatMap(({ rows }) => rows).join(", ");
-  throw new Error(
-    `Cannot go on training as the loss must be a number: at step ${step} it is ${loss}, the ` +
-      `gradients' norm ${norm}, on rows ${rows}. Try a lower learningRate`,
-  );
 }

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
+import { Trainer } from "lightweight-finetuning";
 import { chromium, type Page } from "playwright-core";
+import { digest, resumable } from "../fixtures/resumable.ts";
 import {
   incompleteCells,
   jupyter,
   manyCells,
   type Notebook,
   notebookOf,
+  root,
   textOf,
 } from "./notebook.ts";
 
@@ -38,7 +41,8 @@ async function inJupyterLab(
   sources: string[],
   act: (page: Page) => Promise<void>,
 ): Promise<Notebook> {
-  const folder = await Deno.makeTempDir();
+  await Deno.mkdir(`${root}runs`, { recursive: true });
+  const folder = await Deno.makeTempDir({ dir: `${root}runs` }); // where deno.json is found
   await Deno.mkdir(`${folder}/notebooks`);
   const file = `${folder}/notebooks/test.ipynb`;
   await Deno.writeTextFile(file, notebookOf(sources));
@@ -130,5 +134,59 @@ Deno.test({
       await page.getByText("42", { exact: true }).waitFor();
     });
     assert.deepEqual(notebook.cells.map(textOf).slice(0, 4), ["", "stopped", "", "42"]);
+  },
+});
+
+Deno.test({
+  name: "JupyterLab's Stop ends training at a step, and running the cell again goes on",
+  ignore: !browserFile,
+  async fn() {
+    const load = `import { Trainer } from "lightweight-finetuning";
+      const { digest, resumable } = await import("${root}test/fixtures/resumable.ts");
+      const { model, options } = await resumable("full");`;
+    const train = `const trainer = new Trainer(model, {
+        ...options,
+        outputDir: "checkpoints",
+        saveSteps: 100, // only Stop and the last step write one
+        listeners: [async (event) => {
+          if (event.type === "begin" && event.history) console.log("goes on");
+          if (event.type === "step") console.log("step", event.step);
+          await new Promise((done) => setTimeout(done, 100));
+        }],
+      });
+      const { step, stopped } = await trainer.train();
+      console.log(stopped ? "stopped at" : "ended at", step);`;
+    const names = `[...Deno.readDirSync("checkpoints")].map(({ name }) => name).join()`;
+    const sources = [load, train, "digest(model)", names];
+    let stopped = "";
+    let kept = "";
+    const notebook = await inJupyterLab(sources, async (page) => {
+      const cell = (index: number) => page.locator(".jp-CodeCell").nth(index);
+      const shown = (index: number, text: RegExp) =>
+        cell(index).locator(".jp-OutputArea").getByText(text).innerText();
+      const run = async (index: number) => {
+        await cell(index).locator(".jp-InputArea-editor").click();
+        await page.keyboard.press("Shift+Enter");
+      };
+      await menu(page, "Run", "Run All Cells");
+      await page.getByText("step 4").waitFor();
+      await page.locator('[data-command="notebook:interrupt-kernel"]').first().click();
+      stopped = await shown(1, /stopped at/);
+      await run(3);
+      kept = await shown(3, /checkpoint/);
+      await run(1);
+      await shown(1, /ended at/);
+      await run(2);
+      await shown(2, /[0-9a-f]{64}/);
+    });
+    const step = Number(stopped.match(/stopped at (\d+)/)![1]);
+    assert.ok(step >= 4 && step < 25, stopped);
+    assert.equal(kept, `"checkpoint-${step}"`);
+    const [, again, parameters] = notebook.cells.map(textOf);
+    const steps = Array.from({ length: 25 - step }, (_, i) => `step ${step + i + 1}`);
+    assert.equal(again, ["goes on", ...steps, "ended at 25"].join("\n"));
+    const { model, options } = await resumable("full");
+    await new Trainer(model, options).train();
+    assert.equal(parameters, `"${digest(model)}"`);
   },
 });

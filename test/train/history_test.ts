@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
-import { type HistoryRecord, readHistory, writeHistory } from "lightweight-finetuning";
+import { type HistoryRecord, openDevice, readHistory, writeHistory } from "lightweight-finetuning";
 import { temporaryFolder } from "../fixtures/altered.ts";
+import { crash, resumableTrainer } from "../fixtures/resumable.ts";
+
+await openDevice();
 
 Deno.test("writeHistory() keeps a file of all records so far, which readHistory() reads", async () => {
   await using folder = await temporaryFolder();
@@ -16,8 +19,6 @@ Deno.test("writeHistory() keeps a file of all records so far, which readHistory(
     await listen({ type: "record", record });
     assert.deepEqual(await readHistory(path), records.slice(0, i + 1));
   }
-  await listen({ type: "begin", totalSteps: 2, epochs: 1 }); // resume()
-  assert.deepEqual(await readHistory(path), records);
   const files = await Array.fromAsync(Deno.readDir(`${folder.path}/run`), ({ name }) => name);
   assert.deepEqual(files, ["history.json"]);
 });
@@ -29,6 +30,33 @@ Deno.test("writeHistory() keeps the old file when it cannot write", async () => 
   const record: HistoryRecord = { step: 1, epoch: 1, learningRate: 1, gradNorm: 1 };
   await listen({ type: "record", record });
   await Deno.symlink("/dev/full", `${path}.partial`); // the disk is full
-  await assert.rejects(async () => await listen({ type: "record", record }), /No space left/);
+  await assert.rejects(async () => await listen({ type: "record", record }), {
+    message: `Cannot write ${path}: No space left on device (os error 28): writefile ` +
+      `'${path}.partial'. Make room there and call resume(): nothing is lost`,
+  });
   assert.deepEqual(await readHistory(path), [record]);
+});
+
+Deno.test("writeHistory() takes a bare file name", async () => {
+  await using folder = await temporaryFolder();
+  const before = Deno.cwd();
+  Deno.chdir(folder.path);
+  try {
+    await writeHistory("history.json")({ type: "begin", totalSteps: 2, epochs: 1 });
+  } finally {
+    Deno.chdir(before);
+  }
+  assert.deepEqual(await readHistory(`${folder.path}/history.json`), []);
+});
+
+Deno.test("writeHistory() keeps the records of a run that a new trainer goes on with", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/history.json`;
+  await crash(folder.path, 16, { listeners: [writeHistory(path)] });
+  const steps = async () => (await readHistory(path)).map(({ step }) => step);
+  assert.deepEqual(await steps(), [3, 6, 7, 9, 12, 14, 15]);
+  const { trainer } = await resumableTrainer(folder.path, { listeners: [writeHistory(path)] });
+  await trainer.train();
+  assert.deepEqual(await steps(), [3, 6, 7, 9, 12, 14, 15, 18, 21, 24, 25]);
+  assert.deepEqual(await readHistory(path), trainer.history);
 });

@@ -37,6 +37,8 @@ const RANGES: [range: string, wrong: unknown[], names: (keyof TrainerOptions)[]]
     "padToMultipleOf",
     "evalSteps",
     "loggingSteps",
+    "saveSteps",
+    "saveTotalLimit",
   ]],
   ["-1 or a whole number above 0", [0, -2, 1.5, NaN], ["maxSteps"]],
   ["linear, cosine, constant, constant_with_warmup", ["Linear", ""], ["lrSchedulerType"]],
@@ -64,7 +66,8 @@ Deno.test("trainerOptions() has the defaults of Transformers", async () => {
   const ours = Object.entries(options).filter(([name]) => name in defaults);
   assert.equal(ours.length, 15);
   assert.deepEqual(Object.fromEntries(ours), defaults);
-  assert.equal(trainerOptions({ ...given, evalSteps: 7 }).loggingSteps, 7);
+  const { loggingSteps, saveSteps } = trainerOptions({ ...given, evalSteps: 7 });
+  assert.deepEqual([loggingSteps, saveSteps], [7, 7]);
 });
 
 Deno.test("trainerOptions() takes greater for better, but for a loss", () => {

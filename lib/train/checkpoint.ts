@@ -1,0 +1,93 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { Random } from "../device/random.ts";
+import { openSafetensors, type StoredTensor, writeSafetensors } from "../safetensors.ts";
+import type { Optimizer } from "./optimizer.ts";
+import type { Snapshot } from "./snapshot.ts";
+import type { TrainerState } from "./state.ts";
+
+/** All of a run that changes, and in which file of a checkpoint it is. */
+export interface Run {
+  /** trainer_state.json. */
+  state: TrainerState;
+  /** Dropout's; its draws are in trainer_state.json. */
+  random: Random;
+  /** weights.safetensors: what is trained, and no frozen weight. */
+  trained: Map<string, tf.Variable>;
+  /** optimizer.safetensors, under PyTorch's names. */
+  optimizer: Optimizer;
+  /** best.safetensors, where there is one. */
+  best: Snapshot;
+}
+
+/** Writes a run's files into an empty folder. */
+export async function writeRun({ state, random, trained, optimizer, best }: Run, folder: string) {
+  const moments = [...optimizer.moments].flatMap(([name, { mean, square }]) =>
+    [[`${name}.exp_avg`, mean], [`${name}.exp_avg_sq`, square]] as const
+  );
+  await writeSafetensors(`${folder}/weights.safetensors`, stored(trained));
+  await writeSafetensors(`${folder}/optimizer.safetensors`, stored(moments));
+  if (best.values.size) {
+    await writeSafetensors(`${folder}/best.safetensors`, stored(best.values));
+  }
+  const json = toJson({ state, draws: random.draws });
+  await Deno.writeTextFile(`${folder}/trainer_state.json`, json);
+}
+
+/** Sets a run that trains the same parameters to what {@link writeRun} wrote. */
+export async function readRun({ state, random, trained, optimizer, best }: Run, folder: string) {
+  optimizer.dispose();
+  best.dispose();
+  await eachTensor(`${folder}/weights.safetensors`, (name, value) => {
+    trained.get(name)!.assign(value);
+    value.dispose();
+  });
+  const moments = new Map<string, tf.Variable>();
+  await eachTensor(`${folder}/optimizer.safetensors`, (name, value) => {
+    moments.set(name, tf.variable(value, false));
+    value.dispose();
+  });
+  for (const name of trained.keys()) {
+    const [mean, square] = [moments.get(`${name}.exp_avg`), moments.get(`${name}.exp_avg_sq`)];
+    if (mean && square) optimizer.moments.set(name, { mean, square });
+  }
+  await eachTensor(`${folder}/best.safetensors`, (name, value) => best.values.set(name, value))
+    .catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+  const json = fromJson(await Deno.readTextFile(`${folder}/trainer_state.json`));
+  Object.assign(state, json.state);
+  random.draws = json.draws;
+  optimizer.steps = state.step;
+}
+
+async function eachTensor(path: string, use: (name: string, value: tf.Tensor) => void) {
+  const file = await openSafetensors(path);
+  try {
+    for (const name of file.tensors.keys()) {
+      const { shape, data } = await file.read(name);
+      use(name, tf.tensor(data as Float32Array, shape));
+    }
+  } finally {
+    file.close();
+  }
+}
+
+/** Tensors for a file; each is fetched from the device only when it is written, so that few are held twice. */
+function stored(tensors: Iterable<readonly [string, tf.Tensor]>): Map<string, StoredTensor> {
+  return new Map(
+    Array.from(tensors, ([name, tensor]) => [name, {
+      dtype: "F32",
+      shape: tensor.shape,
+      get data() {
+        return tensor.dataSync<"float32">();
+      },
+    }]),
+  );
+}
+
+// JSON has no NaN and no Infinity; the state has no texts but these.
+const toJson = (value: unknown) =>
+  JSON.stringify(value, (_, x) => Number.isNaN(x) || Math.abs(x) === Infinity ? String(x) : x, 2);
+
+const fromJson = (text: string) =>
+  JSON.parse(text, (_, x) => typeof x === "string" ? Number(x) : x);

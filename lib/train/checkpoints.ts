@@ -1,0 +1,150 @@
+import type { TextModel } from "../model/classifier.ts";
+import { readRun, type Run, writeRun } from "./checkpoint.ts";
+import {
+  checkpointPath,
+  checkpointSteps,
+  faultOf,
+  prepareFolder,
+  removeFolder,
+  writeFolder,
+} from "./checkpoint_folder.ts";
+import { changes, type Fingerprint, fingerprint } from "./fingerprint.ts";
+import { largestOf } from "./finite.ts";
+import type { TrainerOptions } from "./options.ts";
+
+/** The checkpoints of a run. */
+export interface Checkpoints {
+  /** Where they are; "" for nowhere. */
+  outputDir: string;
+  /** How to go on after the loss ran away. */
+  readonly wayBack: string;
+  /**
+   * Sets the run to the newest whole one. Damaged ones are named in a warning and moved aside.
+   *
+   * @returns Whether there was one.
+   * @throws {Error} When all are damaged, or when they are of another run.
+   */
+  load(): Promise<boolean>;
+  /** @throws {Error} When the folder cannot be written to, or holds checkpoints that this run has not come to. */
+  prepare(): Promise<void>;
+  /** Writes one if `saveSteps` have come round since the last. Errors are those of {@link Checkpoints.save}. */
+  saveWhenDue(): Promise<void>;
+  /**
+   * Writes one if the step has none, and removes those beyond `saveTotalLimit`.
+   *
+   * @throws {Error} When it cannot be written, or a weight is no longer a number; those before are as they were.
+   */
+  save(): Promise<void>;
+}
+
+/** Keeps the checkpoints of a run as its options say. */
+export function createCheckpoints(
+  model: TextModel,
+  options: Required<TrainerOptions>,
+  run: Run,
+): Checkpoints {
+  const { acceptChanges, saveSteps, saveTotalLimit } = options;
+  let saved = 0;
+  let taken: Promise<Fingerprint> | undefined;
+  const pathOf = (step: number) => checkpointPath(checkpoints.outputDir, step);
+  const here = () => taken ??= fingerprint(model, options);
+  const cannotWrite = (path: string, error: Error) =>
+    new Error(
+      `Cannot write ${path}: ${error.message}. Make room there, or set the trainer's 'outputDir' to ` +
+        `another folder, and call ${run.state.step ? "resume" : "train"}(): nothing is lost`,
+      { cause: error },
+    );
+
+  const checkpoints: Checkpoints = {
+    outputDir: options.outputDir,
+    get wayBack() {
+      if (!saved) return "Try a lower learningRate";
+      return `The last checkpoint is ${
+        pathOf(saved)
+      }: go on from it in a new Trainer with a lower ` +
+        "learningRate, resumeFromCheckpoint: true and acceptChanges: ['learningRate']; remove it " +
+        "first if it is from too late, to go on from the one before";
+    },
+    async load() {
+      const damaged: [path: string, fault: string][] = [];
+      for (const step of await checkpointSteps(checkpoints.outputDir)) {
+        const path = pathOf(step);
+        const fault = await faultOf(path);
+        if (fault) {
+          damaged.push([path, fault]);
+          continue;
+        }
+        const there = JSON.parse(await Deno.readTextFile(`${path}/fingerprint.json`));
+        mustBeSame(changes(there, await here(), acceptChanges), path);
+        for (const [path, fault] of damaged) {
+          console.warn(`${path} is damaged and moved to ${path}.damaged: ${fault}`);
+          await Deno.remove(`${path}.damaged`, { recursive: true }).catch(() => {});
+          await Deno.rename(path, `${path}.damaged`);
+        }
+        await readRun(run, path);
+        saved = step;
+        return true;
+      }
+      if (!damaged.length) return false;
+      throw new Error(
+        `Cannot resume as ${checkpoints.outputDir} must hold a whole checkpoint, and all are ` +
+          "damaged. Bring one back, or remove the folder to train anew" +
+          damaged.map(([path, fault]) => `\n${path}: ${fault}`).join(""),
+      );
+    },
+    async prepare() {
+      if (!checkpoints.outputDir) return;
+      await prepareFolder(checkpoints.outputDir).catch((error) => {
+        throw cannotWrite(checkpoints.outputDir, error);
+      });
+      const [newest = 0] = await checkpointSteps(checkpoints.outputDir);
+      if (newest <= saved) return;
+      throw new Error(
+        `Cannot train from step ${run.state.step} as ${pathOf(newest)} is there: set ` +
+          "'resumeFromCheckpoint' to go on from it, or 'outputDir' to another folder, or remove it",
+      );
+    },
+    async saveWhenDue() {
+      const rounds = (step: number) => Math.floor(step / saveSteps);
+      if (rounds(run.state.step) > rounds(saved)) await checkpoints.save();
+    },
+    async save() {
+      const { step } = run.state;
+      if (!checkpoints.outputDir || step === saved) return;
+      const { name, norm } = largestOf(Object.fromEntries(run.trained));
+      if (!Number.isFinite(norm)) {
+        throw new Error(
+          `Cannot keep step ${step} as weights must be numbers: the norm of '${name}' is ${norm}. ` +
+            checkpoints.wayBack,
+        );
+      }
+      const path = pathOf(step);
+      try {
+        await writeFolder(path, async (folder) => {
+          await writeRun(run, folder);
+          const text = JSON.stringify(await here(), null, 2);
+          await Deno.writeTextFile(`${folder}/fingerprint.json`, text);
+        });
+        saved = step;
+        const older = (await checkpointSteps(checkpoints.outputDir)).filter((other) =>
+          other < step
+        );
+        for (const step of older.slice(saveTotalLimit - 1)) await removeFolder(pathOf(step));
+      } catch (error) {
+        throw cannotWrite(path, error as Error);
+      }
+    },
+  };
+  return checkpoints;
+}
+
+function mustBeSame(changed: string[], path: string) {
+  if (!changed.length) return;
+  const few = changed.slice(0, 5).join("; ");
+  const more = changed.length > 5 ? ` (and ${changed.length - 5} more)` : "";
+  throw new Error(
+    `Cannot resume from ${path} as the run must be the one that wrote it: ${few}${more}. Give what ` +
+      "it had, or name what may differ in 'acceptChanges' (what is trained may not), or remove the " +
+      "folder to train anew",
+  );
+}

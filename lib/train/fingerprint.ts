@@ -1,0 +1,74 @@
+import { createHash } from "node:crypto";
+import type { Examples } from "../batches.ts";
+import type { Adapter } from "../lora/adapter.ts";
+import type { TextModel } from "../model/classifier.ts";
+import type { TrainerOptions } from "./options.ts";
+
+/** What decides the numbers of a run, by name; what is large is told by its hash. */
+export type Fingerprint = Record<string, string>;
+
+/** Options that change no number, and those that are told otherwise. */
+const LEFT_OUT: (keyof TrainerOptions)[] = [
+  ...["train", "evaluation", "computeMetrics", "listeners"] as const,
+  ...["outputDir", "saveSteps", "saveTotalLimit", "resumeFromCheckpoint", "acceptChanges"] as const,
+];
+
+/** Before the names of parameters that are trained. */
+const TRAINED = "trained.";
+
+/** Takes the fingerprint of a run: its options, rows, model, adapter and frozen weights. */
+export async function fingerprint(
+  model: TextModel,
+  options: Required<TrainerOptions>,
+): Promise<Fingerprint> {
+  const { raw: _raw, ...config } = model.config;
+  const { baseModelNameOrPath: _name, ...lora } = (model as Partial<Adapter>).lora ?? {};
+  const taken: Fingerprint = {
+    ...texts("", options, LEFT_OUT),
+    train: hashOfRows(options.train),
+    evaluation: hashOfRows(options.evaluation),
+    ...texts("config.", config),
+    ...texts("lora.", lora),
+  };
+  const frozen = createHash("sha256");
+  for (const [name, variable] of model.parameters) {
+    if (variable.trainable) taken[TRAINED + name] = `[${variable.shape}]`;
+    else frozen.update(`${name} [${variable.shape}]`).update(bytes(await variable.data()));
+  }
+  taken.frozen = short(frozen.digest("hex"));
+  return taken;
+}
+
+/**
+ * What differs between two fingerprints, as texts.
+ *
+ * @param accepted Names of what may differ; that other parameters are trained is no choice.
+ */
+export function changes(then: Fingerprint, now: Fingerprint, accepted: string[]): string[] {
+  const names = new Set([...Object.keys(now), ...Object.keys(then)]);
+  return [...names]
+    .filter((name) => then[name] !== now[name])
+    .filter((name) => name.startsWith(TRAINED) || !accepted.includes(name))
+    .map((name) => `${name} was ${then[name] ?? "absent"} and is ${now[name] ?? "absent"}`);
+}
+
+function texts(prefix: string, values: object, leftOut: string[] = []): Fingerprint {
+  const entries = Object.entries(values).filter(([name]) => !leftOut.includes(name));
+  const text = (value: unknown) =>
+    typeof value === "object" ? JSON.stringify(value) : String(value); // JSON has no Infinity
+  return Object.fromEntries(entries.map(([name, value]) => [prefix + name, text(value)]));
+}
+
+function hashOfRows({ inputIds, labels }: Examples): string {
+  const hash = createHash("sha256");
+  for (const ids of inputIds) {
+    hash.update(bytes(Int32Array.of(ids.length))).update(bytes(Int32Array.from(ids)));
+  }
+  hash.update(bytes(Int32Array.from(labels)));
+  return `${inputIds.length} rows, ${short(hash.digest("hex"))}`;
+}
+
+const bytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+const short = (digest: string) => `sha256 ${digest.slice(0, 16)}`;

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { createRandom, openDevice } from "lightweight-finetuning";
+import { checkpointSteps } from "../../lib/train/checkpoint_folder.ts";
+import { temporaryFolder } from "../fixtures/altered.ts";
+import { namesIn } from "../fixtures/resumable.ts";
+
+await openDevice();
+
+/** How often each run is killed, and its steps. SOAK=1 asks for the long ones. */
+const runs: [way: string, kills: number, maxSteps: number][] = Deno.env.has("SOAK")
+  ? [["full", 13, 120], ["lora", 12, 120], ["full", 13, 120], ["lora", 12, 120]]
+  : [["full", 3, 25], ["lora", 2, 25]];
+
+const script = new URL("../fixtures/resumable.ts", import.meta.url).pathname;
+const start = (way: string, folder: string, maxSteps: number) =>
+  new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", script, way, folder, JSON.stringify({ maxSteps })],
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+
+const wait = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
+
+/** What a run came to: its result, history and parameters, and the files of its last checkpoint. */
+async function outcome(folder: string) {
+  const [step] = await checkpointSteps(`${folder}/checkpoints`);
+  const manifest = await Deno.readTextFile(
+    `${folder}/checkpoints/checkpoint-${step}/manifest.json`,
+  );
+  const { "trainer_state.json": _seconds, ...sha256 } = JSON.parse(manifest).sha256;
+  return { ...JSON.parse(await Deno.readTextFile(`${folder}/ended.json`)), step, sha256 };
+}
+
+for (const [seed, [way, kills, maxSteps]] of runs.entries()) {
+  Deno.test(`Trainer ends a ${way} run that was killed ${kills} times as one left alone`, async () => {
+    await using alone = await temporaryFolder();
+    await start(way, alone.path, maxSteps).output();
+    await using folder = await temporaryFolder();
+    const delays = createRandom(seed).uniform([kills]);
+    let whileWriting = 0;
+    const steps: number[] = [];
+    for (const [i, delay] of delays.dataSync().entries()) {
+      const child = start(way, folder.path, maxSteps);
+      if (i % 4 === 3) await wait(2000 * delay); // at any moment, while it loads too
+      else {
+        await child.stdout.getReader().read(); // it has begun to train
+        await wait(600 * delay);
+      }
+      child.kill("SIGKILL");
+      assert.equal((await child.status).signal, "SIGKILL");
+      const names = await namesIn(`${folder.path}/checkpoints`);
+      if (names.some((name) => name.endsWith(".partial"))) whileWriting++;
+      steps.push(...(await checkpointSteps(`${folder.path}/checkpoints`)).slice(0, 1));
+    }
+    delays.dispose();
+    console.log(`at steps ${steps.join(" ")} of ${maxSteps}, ${whileWriting} times while writing`);
+    await start(way, folder.path, maxSteps).output();
+    assert.deepEqual(await outcome(folder.path), await outcome(alone.path));
+  });
+}

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import * as tf from "@tensorflow/tfjs-core";
+import {
+  loadClassifier,
+  openDevice,
+  type TextModel,
+  Trainer,
+  type TrainerEvent,
+  type TrainerOptions,
+} from "lightweight-finetuning";
+import { largestOf } from "../../lib/train/finite.ts";
+import { temporaryFolder } from "../fixtures/altered.ts";
+import { fixture, readReference } from "../fixtures/reference.ts";
+import { namesIn } from "../fixtures/resumable.ts";
+import { examples } from "../fixtures/training.ts";
+
+await openDevice();
+const { inputIds, labels } = examples(await readReference("bert"), 2);
+const ten = { inputIds: inputIds.slice(0, 10), labels };
+
+const values = ({ parameters }: TextModel) =>
+  [...parameters].map(([name, variable]) => [name, variable.dataSync().slice()]);
+
+function setBias(model: TextModel, numbers: number[]) {
+  tf.tidy(() => model.parameters.get("classifier.bias")!.assign(tf.tensor1d(numbers)));
+}
+
+/** Spoils a weight after the second step. */
+async function spoilt(options: Partial<TrainerOptions>, numbers: number[]) {
+  const model = await loadClassifier(fixture("bert"));
+  const state = { model, after: undefined as unknown, tensors: tf.memory().numTensors };
+  const spoil = (event: TrainerEvent) => {
+    if (event.type !== "step" || event.step !== 2) return;
+    setBias(model, numbers);
+    state.after = values(model);
+  };
+  const trainer = new Trainer(model, {
+    train: ten,
+    evaluation: ten,
+    learningRate: 1e-3,
+    perDeviceTrainBatchSize: 2,
+    gradientAccumulationSteps: 2,
+    trainSamplingStrategy: "sequential",
+    listeners: [spoil],
+    ...options,
+  });
+  return { ...state, state, trainer };
+}
+
+Deno.test("Trainer stops at a loss that is not a number, and changes no weight", async () => {
+  const { model, trainer, state, tensors } = await spoilt({}, [0, NaN, 0, 0]);
+  await assert.rejects(trainer.train(), {
+    message: "Cannot go on training as the loss must be a number: at step 3 it is NaN, the " +
+      "gradients' norm NaN, on rows 8, 9; the largest gradient is that of " +
+      "'bert.embeddings.LayerNorm.bias', of norm NaN. Try a lower learningRate",
+  });
+  assert.deepEqual(values(model), state.after);
+  assert.equal(tf.memory().numTensors, tensors); // the moments are freed
+  await assert.rejects(trainer.resume(), {
+    message: "Cannot resume as the optimizer's moments are freed, 2 of 9 steps being done: load " +
+      "the model anew and make a new Trainer",
+  });
+});
+
+Deno.test("Trainer keeps the last good checkpoint where the loss runs away, and says the way back", async () => {
+  await using folder = await temporaryFolder();
+  const options = { outputDir: folder.path, saveSteps: 1 };
+  // A weight that is not finite is kept in no checkpoint.
+  const first = await spoilt(options, [0, Infinity, 0, 0]);
+  const wayBack = `The last checkpoint is ${folder.path}/checkpoint-1: go on from it in a new ` +
+    "Trainer with a lower learningRate, resumeFromCheckpoint: true and acceptChanges: " +
+    "['learningRate']; remove it first if it is from too late, to go on from the one before";
+  await assert.rejects(first.trainer.train(), {
+    message: "Cannot keep step 2 as weights must be numbers: the norm of 'classifier.bias' is " +
+      `Infinity. ${wayBack}`,
+  });
+  await assert.rejects(first.trainer.resume(), /^Error: Cannot keep step 2/);
+  assert.deepEqual(await namesIn(folder.path), ["checkpoint-1"]);
+
+  const again = await spoilt({
+    ...options,
+    learningRate: 1e-4,
+    resumeFromCheckpoint: true,
+    acceptChanges: ["learningRate"],
+    listeners: [],
+  }, []);
+  const { step } = await again.trainer.train();
+  assert.equal(step, 9);
+});
+
+Deno.test("largestOf() finds the largest norm, and takes what is no number for larger", () => {
+  const norms = (tensors: number[][]) =>
+    tf.tidy(() => largestOf(Object.fromEntries(tensors.map((x, i) => [`${i}`, tf.tensor1d(x)]))));
+  assert.deepEqual(norms([[1, 2], [3, -4], [0]]), { name: "1", norm: 5 });
+  assert.deepEqual(norms([[1], [Infinity], [2]]), { name: "1", norm: Infinity });
+  assert.deepEqual(norms([[Infinity], [1, NaN], [NaN]]), { name: "1", norm: NaN });
+  assert.deepEqual(norms([[0], [0]]), { name: "0", norm: 0 });
+});
