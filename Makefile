@@ -26,6 +26,11 @@ parity: setup ## compare with Transformers, peft and PyTorch, live
 	@.venv-parity/bin/pip install -q -r test/parity/requirements.txt
 	@$(DENO) task parity
 
+soak: setup ## the long tests: kills, mutated files, a hostile Hub, thousands of steps (half an hour)
+	@test -x .venv-parity/bin/python || $(PYTHON) -m venv .venv-parity
+	@.venv-parity/bin/pip install -q -r test/parity/requirements.txt
+	@$(DENO) task soak
+
 bench: setup ## compare the speed with Transformers, peft and PyTorch (an hour or two)
 	@test -x .venv-parity/bin/python || $(PYTHON) -m venv .venv-parity
 	@.venv-parity/bin/pip install -q -r bench/requirements.txt
@@ -37,4 +42,4 @@ profile: setup ## show a training step by op
 clean: ## remove what runs have written
 	rm -rf runs
 
-.PHONY: help setup run lab test render parity bench profile clean
+.PHONY: help setup run lab test render parity soak bench profile clean

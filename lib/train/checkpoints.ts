@@ -45,6 +45,7 @@ export function createCheckpoints(
 ): Checkpoints {
   const { acceptChanges, saveSteps, saveTotalLimit } = options;
   let saved = 0;
+  let newest = "";
   let taken: Promise<Fingerprint> | undefined;
   const pathOf = (step: number) => checkpointPath(checkpoints.outputDir, step);
   const here = () => taken ??= fingerprint(model, options);
@@ -58,10 +59,8 @@ export function createCheckpoints(
   const checkpoints: Checkpoints = {
     outputDir: options.outputDir,
     get wayBack() {
-      if (!saved) return "Try a lower learningRate";
-      return `The last checkpoint is ${
-        pathOf(saved)
-      }: go on from it in a new Trainer with a lower ` +
+      if (!newest) return "Try a lower learningRate";
+      return `The last checkpoint is ${newest}: go on from it in a new Trainer with a lower ` +
         "learningRate, resumeFromCheckpoint: true and acceptChanges: ['learningRate']; remove it " +
         "first if it is from too late, to go on from the one before";
     },
@@ -82,7 +81,7 @@ export function createCheckpoints(
           await Deno.rename(path, `${path}.damaged`);
         }
         await readRun(run, path);
-        saved = step;
+        [saved, newest] = [step, path];
         return true;
       }
       if (!damaged.length) return false;
@@ -97,10 +96,10 @@ export function createCheckpoints(
       await prepareFolder(checkpoints.outputDir).catch((error) => {
         throw cannotWrite(checkpoints.outputDir, error);
       });
-      const [newest = 0] = await checkpointSteps(checkpoints.outputDir);
-      if (newest <= saved) return;
+      const [step = 0] = await checkpointSteps(checkpoints.outputDir);
+      if (step <= saved) return;
       throw new Error(
-        `Cannot train from step ${run.state.step} as ${pathOf(newest)} is there: set ` +
+        `Cannot train from step ${run.state.step} as ${pathOf(step)} is there: set ` +
           "'resumeFromCheckpoint' to go on from it, or 'outputDir' to another folder, or remove it",
       );
     },
@@ -125,10 +124,9 @@ export function createCheckpoints(
           const text = JSON.stringify(await here(), null, 2);
           await Deno.writeTextFile(`${folder}/fingerprint.json`, text);
         });
-        saved = step;
-        const older = (await checkpointSteps(checkpoints.outputDir)).filter((other) =>
-          other < step
-        );
+        [saved, newest] = [step, path];
+        const steps = await checkpointSteps(checkpoints.outputDir);
+        const older = steps.filter((other) => other < step);
         for (const step of older.slice(saveTotalLimit - 1)) await removeFolder(pathOf(step));
       } catch (error) {
         throw cannotWrite(path, error as Error);
