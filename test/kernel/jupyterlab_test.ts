@@ -172,6 +172,7 @@ Deno.test({
       await page.getByText("step 4").waitFor();
       await page.locator('[data-command="notebook:interrupt-kernel"]').first().click();
       stopped = await shown(1, /stopped at/);
+      await page.getByText("Deno | Idle").waitFor(); // cells sent until then are aborted
       await run(3);
       kept = await shown(3, /checkpoint/);
       await run(1);
