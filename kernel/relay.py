@@ -26,6 +26,8 @@ DENO = Path(sys.executable).with_name("deno")
 PRELUDE = Path(__file__).with_name("prelude.js")
 FLUSH_SECONDS = 5
 STOP_SECONDS = 2.5
+# A training that hears SIGTERM ends its step and writes a checkpoint.
+END_SECONDS = 60
 # Run All sends its cells one by one; those that come this soon after a failed one are aborted.
 ABORT_SECONDS = 0.1
 
@@ -91,6 +93,8 @@ class Relay:
         """Runs until the stock kernel ends. Returns the exit code: 0 if that was asked for."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, self.stop)
+        terminated = asyncio.Event()
+        loop.add_signal_handler(signal.SIGTERM, terminated.set)
         file, connection = write_connection_file(key=self.session.key)
         dealers = dict.fromkeys(("shell", "control", "stdin"), zmq.DEALER)
         self.stock = self.sockets(connection, "connect", dealers | {"iopub": zmq.SUB})
@@ -105,12 +109,16 @@ class Relay:
                 self.from_client_shell(), self.from_client_control(), self.from_client_stdin(),
                 self.from_stock("shell"), self.from_stock("control"), self.from_stock_stdin(),
                 self.from_stock_iopub(), self.heartbeat(), self.work(file), parent_ended(),
+                terminated.wait(),
             )
         ]  # fmt: skip
         done, _ = await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
-        if ended.done() and not self.closing:
+        if not ended.done():
+            self.signal(signal.SIGTERM)
+            await asyncio.wait([ended], timeout=END_SECONDS)
+        elif not self.closing:
             self.report_end(ended.result())
         self.context.destroy()
         return 0 if self.closing else 1
@@ -162,7 +170,10 @@ class Relay:
                 self.send(self.client["control"], reply, client)
                 continue
             self.closing |= kind == "shutdown_request"
-            self.pass_on(client, message, "control")
+            if self.closing and self.cell and self.cell.running:
+                self.signal(signal.SIGTERM)  # unlike the stock kernel's own end, it can be heard
+            else:
+                self.pass_on(client, message, "control")
 
     async def from_client_stdin(self):
         async for _, message, _ in self.receive(self.client["stdin"]):

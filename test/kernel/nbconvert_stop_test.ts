@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { openDevice } from "lightweight-finetuning";
+import { namesIn, outcome, resumableTrainer } from "../fixtures/resumable.ts";
+import { jupyter, notebookOf, root } from "./notebook.ts";
+
+await openDevice();
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test(`a training that nbconvert runs is kept when nbconvert gets ${signal}`, async () => {
+    await Deno.mkdir(`${root}runs`, { recursive: true });
+    const folder = await Deno.makeTempDir({ dir: `${root}runs` }); // where deno.json is found
+    const train = `import { Trainer } from "lightweight-finetuning";
+      const { resumable } = await import("${root}test/fixtures/resumable.ts");
+      const { model, options } = await resumable("full");
+      await new Trainer(model, {
+        ...options,
+        outputDir: "checkpoints",
+        saveSteps: 100, // only Stop and the last step write one
+        listeners: [async ({ type, step }) => {
+          if (type !== "step") return;
+          Deno.writeTextFileSync("step", String(step));
+          await new Promise((done) => setTimeout(done, 1000));
+        }],
+      }).train();`;
+    await Deno.writeTextFile(`${folder}/train.ipynb`, notebookOf([train]));
+    const nbconvert = new Deno.Command(jupyter, {
+      args: ["nbconvert", "--to", "notebook", "--execute", "--inplace", `${folder}/train.ipynb`],
+      stderr: "null",
+    }).spawn();
+    const until = async (name: string) => {
+      for (let tries = 0; tries < 300; tries++) {
+        if (await Deno.stat(`${folder}/${name}`).catch(() => undefined)) return;
+        await new Promise((done) => setTimeout(done, 100));
+      }
+      throw new Error(`waited 30 s for ${name}`);
+    };
+    await until("step");
+    nbconvert.kill(signal);
+    await nbconvert.status;
+    const step = await Deno.readTextFile(`${folder}/step`);
+    await until(`checkpoints/checkpoint-${step}`);
+    assert.deepEqual(await namesIn(`${folder}/checkpoints`), [`checkpoint-${step}`]);
+    const whole = await outcome(await resumableTrainer(""));
+    assert.deepEqual(await outcome(await resumableTrainer(`${folder}/checkpoints`)), whole);
+    await Deno.remove(folder, { recursive: true });
+  });
+}
