@@ -18,10 +18,9 @@ export function showTraining(): TrainerListener {
   let redraw: Redraw | undefined;
   return async (event) => {
     if (event.type === "begin") {
-      run = { records: [] };
+      run = { records: [...event.history ?? []] };
       redraw = openLiveOutput();
     }
-    if (event.type === "step") run.firstStep ??= event.step - 1;
     if (event.type === "record") run.records.push(event.record);
     delete run.evaluate;
     Object.assign(run, { [event.type]: event });
@@ -38,8 +37,6 @@ export function showTraining(): TrainerListener {
 /** The last event of each type, and what all events together tell. */
 type Run = { [T in TrainerEvent["type"]]?: Extract<TrainerEvent, { type: T }> } & {
   records: HistoryRecord[];
-  /** Steps done before this run, by the one that it resumes. */
-  firstStep?: number;
 };
 
 function draw(run: Run): MimeBundle {
@@ -61,9 +58,9 @@ function draw(run: Run): MimeBundle {
 }
 
 /** `[ 120/500 02:11 < 06:55, 0.92 it/s, Epoch 0.24/1 ]`: time gone and left, and the rate. */
-function position({ begin, step: last, end, firstStep = 0 }: Run, step: number, total: number) {
+function position({ begin, step: last, end }: Run, step: number, total: number) {
   const seconds = end?.result.trainRuntime ?? last?.seconds ?? 0;
-  const rate = seconds > 0 ? (step - firstStep) / seconds : 0;
+  const rate = seconds > 0 ? step / seconds : 0;
   const times = `${clock(seconds)} < ${rate > 0 ? clock((total - step) / rate) : "?"}`;
   const epochs = `Epoch ${short(last?.epoch ?? 0)}/${begin?.epochs}`;
   const line = `[ ${step}/${total} ${times}, ${rate.toFixed(2)} it/s, ${epochs} ]`;

@@ -96,10 +96,11 @@ Deno.test("showTraining keeps one output up to date, and redraws it a few times 
 Deno.test("showTraining tells the time left of a resumed run, and shows an evaluation", async () => {
   const messages = await inJupyter(async () => {
     const listen = showTraining();
-    await listen({ type: "begin", totalSteps: 500, epochs: 1 });
-    // Steps 401 to 420 took 40 seconds, so the last 80 take 160.
+    const history = [{ step: 400, epoch: 0.8, learningRate: 1e-5, gradNorm: 1, loss: 0.125 }];
+    await listen({ type: "begin", totalSteps: 500, epochs: 1, history });
+    // 420 steps took 840 seconds in all, so the last 80 take 160.
     for (let step = 401; step <= 420; step++) {
-      const seconds = 2 * (step - 400);
+      const seconds = 2 * step;
       await listen({ type: "step", step, totalSteps: 500, epoch: step / 500, seconds });
     }
     await new Promise((resolve) => setTimeout(resolve, 210));
@@ -108,8 +109,9 @@ Deno.test("showTraining tells the time left of a resumed run, and shows an evalu
   const { data } = messages.at(-1)!.content;
   assert.equal(
     data["text/plain"]!.split("\n\n").slice(0, 2).join("\n"),
-    "[ 420/500 00:40 < 02:40, 0.50 it/s, Epoch 0.84/1 ]\n[ 12/60 ] evaluation",
+    "[ 420/500 14:00 < 02:40, 0.50 it/s, Epoch 0.84/1 ]\n[ 12/60 ] evaluation",
   );
+  assert.match(data["text/plain"]!, /400 +0\.125000/); // what was recorded before
   assert.match(
     data["text/html"]!,
     /<progress value="420" max="500"[^]*<progress value="12" max="60"/,
