@@ -26,7 +26,7 @@ parity: setup ## compare with Transformers, peft and PyTorch, live
 	@.venv-parity/bin/pip install -q -r test/parity/requirements.txt
 	@$(DENO) task parity
 
-soak: setup ## the long tests: kills, mutated files, a hostile Hub, thousands of steps (half an hour)
+soak: setup ## the long tests: kills, mutated files, a hostile Hub, thousands of steps
 	@test -x .venv-parity/bin/python || $(PYTHON) -m venv .venv-parity
 	@.venv-parity/bin/pip install -q -r test/parity/requirements.txt
 	@$(DENO) task soak

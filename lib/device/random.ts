@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { TensorFlowBackend } from "./tensorflow.ts";
+import { rawOp } from "./raw.ts";
 
 /**
  * The one source of randomness: TensorFlow's counter-based generator (Philox; Salmon et al., 2011). The n-th draw
@@ -30,24 +30,14 @@ export function createRandom(seed: number, draws = 0): Random {
   };
   function draw<R extends tf.Rank>(op: string, shape: tf.ShapeMap[R]): tf.Tensor<R> {
     const key = [seed, random.draws++];
+    const types = { dtype: "TF_FLOAT", T: "TF_INT32", Tseed: "TF_INT32" } as const;
     return tf.tidy(() => {
-      const { binding, executeSingleOutput } = backend();
-      const type = (name: string, value: number | undefined) => ({
-        name,
-        type: binding.TF_ATTR_TYPE as number,
-        value,
-      });
-      return executeSingleOutput.call(backend(), op, [
-        type("dtype", binding.TF_FLOAT),
-        type("T", binding.TF_INT32),
-        type("Tseed", binding.TF_INT32),
-      ], [tf.tensor1d(shape, "int32"), tf.tensor1d(key, "int32")]) as tf.Tensor<R>;
+      const inputs = [tf.tensor1d(shape, "int32"), tf.tensor1d(key, "int32")];
+      return rawOp(op, inputs, types)[0] as tf.Tensor<R>;
     });
   }
   return random;
 }
-
-const backend = () => tf.backend() as unknown as TensorFlowBackend;
 
 /** Row numbers 0 to count - 1 in random order. */
 export function permutation(random: Random, count: number): number[] {

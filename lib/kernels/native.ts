@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Random } from "../device/random.ts";
+import { rawOp } from "../device/raw.ts";
 import type { TensorFlowBackend } from "../device/tensorflow.ts";
 
 const LIBRARY = fileURLToPath(
@@ -10,14 +11,14 @@ const LIBRARY = fileURLToPath(
     import.meta.url,
   ),
 );
-const backend = () => tf.backend() as unknown as TensorFlowBackend;
 let available: boolean | undefined;
 
 /** Whether the kernels of fused.cc run: they are for the CPU, and set-up compiles them. */
 export const hasFused = (): boolean => available ??= load();
 
 function load(): boolean {
-  if (backend().isUsingGpuDevice || !existsSync(LIBRARY)) return false;
+  const { isUsingGpuDevice } = tf.backend() as unknown as TensorFlowBackend;
+  if (isUsingGpuDevice || !existsSync(LIBRARY)) return false;
   Deno.dlopen(LIBRARY, {}); // it registers its ops with TensorFlow by itself
   return true;
 }
@@ -34,16 +35,12 @@ export function withPlainKernels<T>(work: () => T): T {
 }
 
 /** Runs an op of fused.cc; its attributes are numbers. */
-export function fused(
+export const fused = (
   name: string,
   inputs: tf.Tensor[],
   outputs: number,
-  attributes: Record<string, number> = {},
-): tf.Tensor[] {
-  const type = backend().binding.TF_ATTR_FLOAT!;
-  const typed = Object.entries(attributes).map(([name, value]) => ({ name, type, value }));
-  return backend().executeMultipleOutputs(`Fused${name}`, typed, inputs, outputs);
-}
+  attributes?: Record<string, number>,
+): tf.Tensor[] => rawOp(`Fused${name}`, inputs, attributes, outputs);
 
 /** The key of the next draw, from which a kernel makes the numbers that `random.uniform` would give. */
 export const nextKey = (random: Random) => tf.tensor1d([random.seed, random.draws++], "int32");

@@ -42,8 +42,7 @@ export function addNorm(
     return {
       x: dx!,
       residual: dresidual!,
-      ...scale.trainable && { scale: tf.sum(tf.mul(dy, normal!), 0) },
-      ...shift.trainable && { shift: tf.sum(dy, 0) },
+      ...weightGradients(dy, normal!, scale, shift),
     };
   });
 }
@@ -61,8 +60,17 @@ function layerNorm(x: tf.Tensor2D, { scale, shift, epsilon }: NormWeights): tf.T
     const alongNormal = tf.mul(normal!, tf.mean(tf.mul(d, normal!), -1, true));
     return {
       x: tf.mul(inverse!, tf.sub(tf.sub(d, tf.mean(d, -1, true)), alongNormal)),
-      ...scale.trainable && { scale: tf.sum(tf.mul(dy, normal!), 0) },
-      ...shift.trainable && { shift: tf.sum(dy, 0) },
+      ...weightGradients(dy, normal!, scale, shift),
     };
   });
 }
+
+const weightGradients = (
+  dy: tf.Tensor,
+  normal: tf.Tensor,
+  scale: tf.Variable,
+  shift: tf.Variable,
+): { scale?: tf.Tensor; shift?: tf.Tensor } => ({
+  ...scale.trainable && { scale: tf.sum(tf.mul(dy, normal), 0) },
+  ...shift.trainable && { shift: tf.sum(dy, 0) },
+});

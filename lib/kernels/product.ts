@@ -1,5 +1,5 @@
-import * as tf from "@tensorflow/tfjs-core";
-import type { TensorFlowBackend } from "../device/tensorflow.ts";
+import type * as tf from "@tensorflow/tfjs-core";
+import { rawOp } from "../device/raw.ts";
 
 /**
  * a · b of matrices, each transposed first where that is said. It is TensorFlow's MatMul, where `tf.matMul` goes the
@@ -11,11 +11,6 @@ export function product(
   transposeA = false,
   transposeB = false,
 ): tf.Tensor2D {
-  const backend = tf.backend() as unknown as TensorFlowBackend;
-  const { TF_ATTR_TYPE, TF_ATTR_BOOL, TF_FLOAT } = backend.binding;
-  return backend.executeSingleOutput("MatMul", [
-    { name: "T", type: TF_ATTR_TYPE!, value: TF_FLOAT },
-    { name: "transpose_a", type: TF_ATTR_BOOL!, value: transposeA },
-    { name: "transpose_b", type: TF_ATTR_BOOL!, value: transposeB },
-  ], [a, b]) as tf.Tensor2D;
+  const attributes = { T: "TF_FLOAT", transpose_a: transposeA, transpose_b: transposeB } as const;
+  return rawOp("MatMul", [a, b], attributes)[0] as tf.Tensor2D;
 }
