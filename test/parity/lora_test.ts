@@ -60,7 +60,7 @@ parity("each option's adapters are read both ways", async (folder) => {
     const [path, model] = [`${folder}/${option}`, fixture(kind)];
     const classifier = await loadClassifier(model);
     const batch = paddedBatch(classifier.config);
-    const adapter = addLora(classifier, { r: 2, loraAlpha: 6, ...options });
+    const adapter = addLora(classifier, { r: 2, loraAlpha: 24, ...options });
     shake(adapter);
     const ours = logitsOf(adapter, batch);
     for (const folder of [path, `${path}/merged`]) await writeBatch(folder, batch);
