@@ -128,7 +128,7 @@ def compile_binding(target):
 
 def compile_kernels(target):
     """The kernels of lib/kernels, for this machine's processor."""
-    compile_library(target, "-O3", "-march=native", "-DNDEBUG", FUSED)
+    compile_library(target, "-O3", "-march=native", "-fno-math-errno", "-DNDEBUG", FUSED)
 
 
 def processor():

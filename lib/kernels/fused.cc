@@ -1,6 +1,8 @@
 // Fused CPU kernels, compiled at set-up and loaded by native.ts. Each does in one pass over memory what the plain
 // version in the TypeScript file of its name composes of many ops, and draws dropout from the same numbers.
 
+#include <cstring>
+
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/shape_inference.h"
@@ -45,53 +47,62 @@ void parallel(OpKernelContext* context, int64_t units, int64_t cost, Work work) 
 }
 
 // Dropout's factors, 0 or 1 / (1 - rate), from the numbers that StatelessRandomUniform makes of a seed
-// (stateless_random_ops.cc): Philox4x32 (Salmon et al., 2011), here for many counters at once.
+// (stateless_random_ops.cc): Philox4x32 (Salmon et al., 2011), here for eight counters at once.
 class Dropout {
  public:
-  Dropout(const Tensor& seed, float rate)
-      : kept_(1 / (1 - rate)), threshold_(std::ceil(rate * (1 << 23))) {
+  Dropout(const Tensor& seed, float rate) : threshold_(std::ceil(rate * (1 << 23))) {
+    const float kept = 1 / (1 - rate);
+    std::memcpy(&kept_, &kept, sizeof kept);
     const auto words = seed.flat<int32_t>();
     const uint64_t low = int64_t{words(0)}, high = int64_t{words(1)};
-    uint32_t counter[4][1] = {{uint32_t(low)}, {uint32_t(low >> 32)}, {uint32_t(high)}, {uint32_t(high >> 32)}};
+    uint64_t counter[4] = {uint32_t(low), low >> 32, uint32_t(high), high >> 32};
     Rounds(counter, 0x3ec8f720, 0x02461e29);
-    for (int i = 0; i < 4; i++) mixed_[i] = counter[i][0];
+    std::copy_n(counter, 4, mixed_);
   }
 
   // The factors of numbers `offset` to `offset + count`.
   void Fill(int64_t offset, int64_t count, float* factors) const {
     if (threshold_ == 0) return void(std::fill_n(factors, count, 1.0f));
-    for (int64_t start = offset / 4 * 4; start < offset + count; start += 4 * LANES) {
-      uint32_t bits[4][LANES];
-      float block[LANES][4];
-      for (int i = 0; i < LANES; i++) {
-        const uint64_t counter = start / 4 + i;
-        bits[0][i] = counter, bits[1][i] = counter >> 32, bits[2][i] = mixed_[2], bits[3][i] = mixed_[3];
+    const int64_t end = offset + count;
+    for (int64_t start = offset / 4 * 4; start < end; start += BLOCK) {
+      if (start >= offset && start + BLOCK <= end) {
+        Block(start / 4, factors + (start - offset));
+      } else {
+        float block[BLOCK];
+        Block(start / 4, block);
+        const int64_t from = std::max(start, offset), to = std::min(start + BLOCK, end);
+        std::copy_n(block + (from - start), to - from, factors + (from - offset));
       }
-      Rounds(bits, mixed_[0], mixed_[1]);
-      for (int i = 0; i < LANES; i++) {
-        for (int j = 0; j < 4; j++) block[i][j] = (bits[j][i] & 0x7fffff) >= threshold_ ? kept_ : 0;
-      }
-      const int64_t from = std::max(start, offset), to = std::min(start + 4 * LANES, offset + count);
-      std::copy_n(&block[0][0] + (from - start), to - from, factors + (from - offset));
     }
   }
 
  private:
-  static constexpr int LANES = 32;
+  typedef uint64_t Lanes __attribute__((vector_size(64)));
+  static constexpr int64_t LANES = 8, BLOCK = 4 * LANES;
 
-  template <int N>
-  static void Rounds(uint32_t (&counter)[4][N], uint32_t key0, uint32_t key1) {
+  // The four numbers of each of eight counters.
+  void Block(uint64_t first, float* factors) const {
+    const Lanes counter = Lanes{0, 1, 2, 3, 4, 5, 6, 7} + first;
+    Lanes bits[4] = {counter & 0xffffffff, counter >> 32, Lanes{} + mixed_[2], Lanes{} + mixed_[3]};
+    Rounds(bits, mixed_[0], mixed_[1]);
+    for (Lanes& x : bits) x = Lanes((x & 0x7fffff) >= threshold_) & kept_;
+    const Lanes first_two = bits[0] | bits[1] << 32, last_two = bits[2] | bits[3] << 32;
+    uint64_t pairs[LANES][2];
+    for (int i = 0; i < LANES; i++) pairs[i][0] = first_two[i], pairs[i][1] = last_two[i];
+    std::memcpy(factors, pairs, sizeof pairs);
+  }
+
+  // `Word` has 32 bits of a counter in each 64.
+  template <typename Word>
+  static void Rounds(Word (&counter)[4], uint32_t key0, uint32_t key1) {
     for (int round = 0; round < 10; round++, key0 += 0x9E3779B9, key1 += 0xBB67AE85) {
-      for (int i = 0; i < N; i++) {
-        const uint64_t a = uint64_t{0xD2511F53} * counter[0][i], b = uint64_t{0xCD9E8D57} * counter[2][i];
-        counter[0][i] = uint32_t(b >> 32) ^ counter[1][i] ^ key0, counter[1][i] = b;
-        counter[2][i] = uint32_t(a >> 32) ^ counter[3][i] ^ key1, counter[3][i] = a;
-      }
+      const Word a = counter[0] * 0xD2511F53, b = counter[2] * 0xCD9E8D57;
+      counter[0] = (b >> 32) ^ counter[1] ^ uint64_t{key0}, counter[1] = b & 0xffffffff;
+      counter[2] = (a >> 32) ^ counter[3] ^ uint64_t{key1}, counter[3] = a & 0xffffffff;
     }
   }
 
-  float kept_;
-  uint32_t threshold_, mixed_[4];
+  uint64_t threshold_, kept_ = 0, mixed_[4];  // kept_ has the bits of a float
 };
 
 class Kernel : public tensorflow::OpKernel {
@@ -116,6 +127,30 @@ class AddBias : public Kernel {
     parallel(context, rows, width, [=](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) Row(x + i * width, width) += bias;
     });
+  }
+};
+
+// The sum of x's rows or, of two inputs, of the rows of x · y. Blocks of a fixed size make the order of additions, and so
+// the sum, independent of the number of threads.
+class SumRows : public Kernel {
+ public:
+  using Kernel::Kernel;
+  void Compute(OpKernelContext* context) override {
+    constexpr int64_t BLOCK = 64;
+    const int64_t rows = context->input(0).dim_size(0), width = context->input(0).dim_size(1);
+    const float *x = in(context, 0), *y = context->num_inputs() > 1 ? in(context, 1) : nullptr;
+    float* sum = out(context, 0, tensorflow::TensorShape({width}));
+    if (!context->status().ok()) return;
+    Matrix sums = Matrix::Zero((rows + BLOCK - 1) / BLOCK, width);
+    parallel(context, sums.rows(), BLOCK * width, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin * BLOCK; i < std::min(end * BLOCK, rows); i++) {
+        Row total(&sums(i / BLOCK, 0), width);
+        const ConstRow row(x + i * width, width);
+        if (y) total += row * ConstRow(y + i * width, width);
+        else total += row;
+      }
+    });
+    Eigen::Map<Eigen::RowVectorXf>(sum, width) = sums.colwise().sum();
   }
 };
 
@@ -358,6 +393,8 @@ class AdamW : public Kernel {
   REGISTER_KERNEL_BUILDER(Name(NAME).Device(tensorflow::DEVICE_CPU), CLASS)
 
 REGISTER_OP("FusedAddBias").Input("x: float").Input("bias: float").SetIsStateful();
+REGISTER_OP("FusedSumRows").Input("x: float").Output("sum: float");
+REGISTER_OP("FusedSumRowProducts").Input("x: float").Input("y: float").Output("sum: float");
 REGISTER_OP("FusedGelu").Input("x: float").Output("y: float");
 REGISTER_OP("FusedGeluGrad").Input("x: float").Input("dy: float").Output("dx: float");
 REGISTER_OP("FusedDropout").Input("x: float").Input("seed: int32").Attr("rate: float").Output("y: float");
@@ -384,6 +421,8 @@ REGISTER_OP("FusedAdamW")
     .Output("new_weight: float");
 
 FUSED("FusedAddBias", AddBias);
+FUSED("FusedSumRows", SumRows);
+FUSED("FusedSumRowProducts", SumRows);
 FUSED("FusedGelu", Gelu);
 FUSED("FusedGeluGrad", GeluGrad);
 FUSED("FusedDropout", DropoutKernel);

@@ -3,6 +3,7 @@ import type { Random } from "../device/random.ts";
 import { differentiable } from "./differentiable.ts";
 import { dropout } from "./dropout.ts";
 import { fused, hasFused, nextKey } from "./native.ts";
+import { sumRowProducts, sumRows } from "./sum.ts";
 
 /** What scales, shifts and steadies a normalisation. */
 export interface NormWeights {
@@ -71,6 +72,6 @@ const weightGradients = (
   scale: tf.Variable,
   shift: tf.Variable,
 ): { scale?: tf.Tensor; shift?: tf.Tensor } => ({
-  ...scale.trainable && { scale: tf.sum(tf.mul(dy, normal), 0) },
-  ...shift.trainable && { shift: tf.sum(dy, 0) },
+  ...scale.trainable && { scale: sumRowProducts(dy, normal) },
+  ...shift.trainable && { shift: sumRows(dy) },
 });

@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
 import { rawOp } from "../device/raw.ts";
 
 /**
@@ -11,6 +11,10 @@ export function product(
   transposeA = false,
   transposeB = false,
 ): tf.Tensor2D {
+  // oneDNN packs a transposed matrix of long rows so slowly that a transposed copy of it is faster.
+  if (transposeB && b.shape[1] > b.shape[0] && b.shape[0] >= 128) {
+    return tf.tidy(() => product(a, tf.transpose(b), transposeA));
+  }
   const attributes = { T: "TF_FLOAT", transpose_a: transposeA, transpose_b: transposeB } as const;
   return rawOp("MatMul", [a, b], attributes)[0] as tf.Tensor2D;
 }

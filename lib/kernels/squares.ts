@@ -1,7 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { rawOp } from "../device/raw.ts";
 
-/** The sum of squares of all numbers, in one pass; it has no gradient. */
-export function sumOfSquares(x: tf.Tensor): tf.Scalar {
-  return tf.tidy(() => tf.mul(rawOp("L2Loss", [x], { T: "TF_FLOAT" })[0]!, 2));
-}
+/** The sum of squares of all numbers of some tensors, in one pass over each; it has no gradient. */
+export const sumOfSquares = (tensors: tf.Tensor[]): tf.Scalar =>
+  tf.tidy(() => {
+    const halves = tensors.map((x) => rawOp("L2Loss", [x], { T: "TF_FLOAT" })[0]!);
+    return tf.mul(tf.addN(halves), 2);
+  });

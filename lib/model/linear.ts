@@ -1,8 +1,9 @@
-import * as tf from "@tensorflow/tfjs-core";
+import type * as tf from "@tensorflow/tfjs-core";
 import type { Random } from "../device/random.ts";
 import { addBias } from "../kernels/bias.ts";
 import { differentiable } from "../kernels/differentiable.ts";
 import { product } from "../kernels/product.ts";
+import { sumRows } from "../kernels/sum.ts";
 
 /** A linear layer, y = x·Wᵀ + b; an adapter wraps it, quantisation replaces it. */
 export interface Linear {
@@ -26,7 +27,7 @@ export function linear(weight: tf.Variable<tf.Rank.R2>, bias: tf.Variable<tf.Ran
       }, (dy, [weight, x]) => ({
         x: product(dy, weight as tf.Tensor2D),
         ...x && { weight: product(dy, x as tf.Tensor2D, true) },
-        ...bias.trainable && { bias: tf.sum(dy, 0) },
+        ...bias.trainable && { bias: sumRows(dy) },
       })),
   };
 }

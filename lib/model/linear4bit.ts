@@ -3,6 +3,7 @@ import { packBytes } from "../device/bytes.ts";
 import { addBias } from "../kernels/bias.ts";
 import { differentiable } from "../kernels/differentiable.ts";
 import { product } from "../kernels/product.ts";
+import { sumRows } from "../kernels/sum.ts";
 import type { Linear } from "./linear.ts";
 import { dequantizeNf4, quantizeNf4 } from "./nf4.ts";
 
@@ -44,7 +45,7 @@ export function linear4bit(module: string, parameters: Map<string, tf.Variable>)
         () => addBias(product(x, dequantized(), false, true), bias),
         (dy) => ({
           x: product(dy, dequantized()),
-          ...bias.trainable && { bias: tf.sum(dy, 0) },
+          ...bias.trainable && { bias: sumRows(dy) },
         }),
       ),
   };

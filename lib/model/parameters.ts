@@ -48,6 +48,6 @@ export function memoryFootprint({ parameters }: { parameters: Map<string, Variab
   return [...parameters.values()].reduce((bytes, { size }) => bytes + 4 * size, 0);
 }
 
-/** A 4-bit weight has eight numbers in an int32. */
-const numbersOf = (name: string, { size, dtype }: Variable) =>
+/** How many numbers a parameter stands for: a 4-bit weight has eight in an int32. */
+export const numbersOf = (name: string, { size, dtype }: Variable) =>
   /\.(nested_)?absmax$/.test(name) ? 0 : dtype === "int32" ? 8 * size : size;

@@ -11,8 +11,6 @@ export function clipFactor(
   gradients: tf.NamedTensorMap,
   maxNorm: number,
 ): { factor: number; norm: number } {
-  const norm = tf.tidy(() =>
-    tf.sqrt(tf.addN(Object.values(gradients).map(sumOfSquares))).dataSync()[0]!
-  );
+  const norm = tf.tidy(() => tf.sqrt(sumOfSquares(Object.values(gradients))).dataSync()[0]!);
   return { factor: Math.min(1, maxNorm / (norm + 1e-6)), norm };
 }

@@ -25,7 +25,7 @@ export function mustBeFinite(
 export function largestOf(tensors: tf.NamedTensorMap): { name: string; norm: number } {
   let largest = { name: "", norm: -1 };
   for (const [name, tensor] of Object.entries(tensors)) {
-    const norm = tf.tidy(() => Math.sqrt(sumOfSquares(tensor).dataSync()[0]!));
+    const norm = tf.tidy(() => Math.sqrt(sumOfSquares([tensor]).dataSync()[0]!));
     if (!(norm <= largest.norm)) largest = { name, norm };
     if (Number.isNaN(norm)) break;
   }

@@ -1,4 +1,5 @@
 import type { TextModel } from "../model/classifier.ts";
+import { numbersOf } from "../model/parameters.ts";
 import type { TrainResult } from "./events.ts";
 import type { TrainerState } from "./state.ts";
 
@@ -15,7 +16,7 @@ export function trainResult(
 ): TrainResult {
   const counted = [...parameters]
     .filter(([name]) => !name.endsWith("_embeddings.weight"))
-    .reduce((sum, [, { size }]) => sum + size, 0);
+    .reduce((sum, entry) => sum + numbersOf(...entry), 0);
   return {
     trainRuntime: seconds,
     trainSamplesPerSecond: rows * epoch / seconds,

@@ -8,6 +8,8 @@ import { dropout } from "../../lib/kernels/dropout.ts";
 import { gelu } from "../../lib/kernels/gelu.ts";
 import { hasFused, withPlainKernels } from "../../lib/kernels/native.ts";
 import { addNorm } from "../../lib/kernels/norm.ts";
+import { product } from "../../lib/kernels/product.ts";
+import { sumRowProducts, sumRows } from "../../lib/kernels/sum.ts";
 import { assertClose } from "../close.ts";
 
 const device = await openDevice();
@@ -86,6 +88,26 @@ Deno.test("addBias() is the same fused and plain, and keeps nothing", () => {
     tf.tidy(() => addBias(tf.mul(x, 2) as tf.Tensor2D, bias).dataSync<"float32">());
   assert.deepEqual(values(), withPlainKernels(values));
   assert.equal(tf.memory().numTensors, before);
+});
+
+Deno.test("sumRows() and sumRowProducts() are the same fused and plain", () => {
+  const [x, y] = [normal(200, 33), normal(200, 33)]; // three blocks and a part of one
+  const values = () => [sumRows(x), sumRowProducts(x, y)].map((sum) => sum.dataSync<"float32">());
+  const plain = withPlainKernels(values);
+  values().forEach((sum, i) => assertClose(sum, plain[i]!, 1e-6));
+});
+
+Deno.test("product() is tf.matMul(), transposed first or not, and keeps nothing", () => {
+  const a = normal(5, 300) as tf.Variable<tf.Rank.R2>;
+  for (const rows of [127, 128]) {
+    const b = normal(rows, 300) as tf.Variable<tf.Rank.R2>;
+    const before = tf.memory().numTensors;
+    const [ours, theirs] = [product(a, b, false, true), tf.matMul(a, b, false, true)];
+    assert.deepEqual(ours.shape, theirs.shape);
+    assertClose(ours.dataSync(), theirs.dataSync(), 1e-6);
+    tf.dispose([ours, theirs]);
+    assert.equal(tf.memory().numTensors, before);
+  }
 });
 
 Deno.test("adamWStep() is the same fused and plain", () => {

@@ -327,3 +327,12 @@ Deno.test("Trainer counts 6 operations a token and a parameter outside the embed
   const parameters = norm + 2 * layer + linear(32, 32) + linear(32, 4);
   assert.equal(totalFlos, 6 * (2 * 5 + 1 * 4) * parameters);
 });
+
+Deno.test("Trainer counts a weight of four bits like any other", async () => {
+  const train = { inputIds: [[2, 5, 6, 7, 3]], labels: [0] };
+  const count = async (loadIn4bit: boolean) => {
+    const adapter = addLora(await loadClassifier(reference.folder, { loadIn4bit }));
+    return (await makeTrainer(adapter, { train, numTrainEpochs: 1 }).train()).totalFlos;
+  };
+  assert.equal(await count(true), await count(false));
+});
