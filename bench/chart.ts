@@ -32,17 +32,17 @@ export function barChart(
   };
 }
 
-/** The ratios, each with a mark where its target is. */
+/** The ratios that have a target, which is a mark. */
 export function ratioChart(results: Result[], machine: string): Chart {
-  const measured = results.filter(({ ratio }) => ratio !== null);
-  const names = measured.map(({ what, unit }, i) => `${i + 1}. ${what} (${unit})`);
+  const measured = results.filter(({ ratio, target }) => ratio !== null && target);
+  const names = measured.map(({ what }) => what);
   const bars = measured.map((result, i) => ({
     name: names[i]!,
     value: result.ratio!,
     text: result.ratio!.toPrecision(3),
     colour: reached(result) === false ? "#D55E00" : "#0072B2",
   }));
-  const goals = measured.map(({ target }) => Object.values(target ?? {})[0] ?? null);
+  const goals = measured.map(({ target }) => Object.values(target!)[0]);
   return barChart(`Ours : Python's, with the target as a mark · ${machine}`, bars, [{
     type: "scatter",
     mode: "markers",
