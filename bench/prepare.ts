@@ -3,8 +3,8 @@ import { downloadModel, loadDataset, profile } from "lightweight-finetuning";
 import { isFile } from "../lib/hub/blob.ts";
 import { TOKENIZER_FILES } from "../lib/hub/model.ts";
 import { downloadSnapshot } from "../lib/hub/snapshot.ts";
-import { serveHub } from "../test/fixtures/hub-server.ts";
-import { MIRROR, MIRROR_MISSING } from "../test/fixtures/mirror.ts";
+import { serveHub } from "../test/helpers/hub_server.ts";
+import { MIRROR, MIRROR_MISSING } from "../test/helpers/mirror.ts";
 import { SIZES } from "./lines.ts";
 
 export const ROOT = fileURLToPath(new URL("../", import.meta.url));

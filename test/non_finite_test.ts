@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import { loadAdapter, loadClassifier, openDevice, type StoredTensor } from "lightweight-finetuning";
-import { alteredCopy } from "./fixtures/altered.ts";
-import { fixture } from "./fixtures/reference.ts";
+import { alteredCopy } from "./helpers/altered.ts";
+import { fixture } from "./helpers/reference.ts";
 
 await openDevice();
 

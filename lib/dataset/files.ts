@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import pl from "nodejs-polars";
-import { leftBy } from "../left_by.ts";
+import { leftBy } from "../../course/outputs.ts";
 import type { Dataset } from "./dataset.ts";
 
 const PARTS = ["train", "evaluation", "test"] as const;

@@ -1,4 +1,4 @@
-import { findInstalledModel } from "./pypi.ts";
+import { findInstalledModel } from "../../course/sample_model.ts";
 import type { HubOptions } from "./settings.ts";
 import { downloadSnapshot, type FileSet } from "./snapshot.ts";
 

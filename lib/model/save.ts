@@ -1,4 +1,4 @@
-import { type StoredTensor, writeSafetensors } from "../safetensors.ts";
+import { type StoredTensor, writeSafetensors } from "../safetensors/safetensors.ts";
 import type { Classifier } from "./classifier.ts";
 import { families } from "./families.ts";
 

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { openSafetensors, toFloat32 } from "../safetensors.ts";
+import { openSafetensors, toFloat32 } from "../safetensors/safetensors.ts";
 import type { Family } from "./families.ts";
 
 const REMEDY = "Do config.json and 'labels' belong to these weights?";

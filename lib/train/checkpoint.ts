@@ -1,6 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Random } from "../device/random.ts";
-import { openSafetensors, type StoredTensor, writeSafetensors } from "../safetensors.ts";
+import {
+  openSafetensors,
+  type StoredTensor,
+  writeSafetensors,
+} from "../safetensors/safetensors.ts";
 import type { Optimizer } from "./optimizer.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { TrainerState } from "./state.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Examples } from "../batches.ts";
-import type { Adapter } from "../lora/adapter.ts";
+import type { Adapter } from "../adapter/adapter.ts";
 import type { TextModel } from "../model/classifier.ts";
 import type { TrainerOptions } from "./options.ts";
 

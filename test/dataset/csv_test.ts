@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import pl from "nodejs-polars";
 import { loadDataset } from "../../lib/dataset/dataset.ts";
-import { caughtWarnings, values, withCsv } from "./sources.ts";
+import { caughtWarnings, values, withCsv } from "../helpers/sources.ts";
 
 const COUNTS = { trainRows: 2, evaluationRows: 2, testRows: 2 };
 const LABELS = ["a", "b"];

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import pl, { type DataFrame } from "nodejs-polars";
 import { loadDataset } from "../../lib/dataset/dataset.ts";
-import { MIRROR, MIRROR_MISSING } from "../fixtures/mirror.ts";
-import { caughtWarnings, HUB, NEWS, values, withHub } from "./sources.ts";
+import { MIRROR, MIRROR_MISSING } from "../helpers/mirror.ts";
+import { caughtWarnings, HUB, NEWS, values, withHub } from "../helpers/sources.ts";
 
 /** The number that each of the tiny texts ends in: its row in the split. */
 const rows = (frame: DataFrame) =>

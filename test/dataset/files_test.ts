@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import pl from "nodejs-polars";
 import type { Dataset } from "../../lib/dataset/dataset.ts";
 import { openDataset, saveDataset } from "../../lib/dataset/files.ts";
-import { values } from "./sources.ts";
+import { values } from "../helpers/sources.ts";
 
 const PARTS = ["train", "evaluation", "test"] as const;
 const ODD = ["", "a\0b", "😀", "one\r\ntwo", "x".repeat(1e6)];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { loadDataset } from "../../lib/dataset/dataset.ts";
-import { caughtWarnings, HUB, NEWS, values, withHub, withTrainSplit } from "./sources.ts";
+import { caughtWarnings, HUB, NEWS, values, withHub, withTrainSplit } from "../helpers/sources.ts";
 
 const parquet = (name: string) =>
   new URL(`../fixtures/dataset/${name}.parquet`, import.meta.url).pathname;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createRandom, openDevice, permutation } from "lightweight-finetuning";
-import { temporaryFolder } from "../fixtures/altered.ts";
+import { temporaryFolder } from "../helpers/altered.ts";
 
 const device = await openDevice();
 

@@ -3,7 +3,7 @@ import { createCanvas, loadImage } from "@napi-rs/canvas";
 import { type Chart, showChart } from "../../lib/display/chart.ts";
 import { accuracyChart, confusionChart, lossChart } from "../../lib/display/charts.ts";
 import { drawPng } from "../../lib/display/picture.ts";
-import { inJupyter } from "./jupyter.ts";
+import { inJupyter } from "../helpers/jupyter.ts";
 
 /** A picture's pixels. */
 async function pixels(png: Uint8Array) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { showProgress } from "../../lib/display/progress.ts";
-import { inJupyter, printed } from "./jupyter.ts";
+import { inJupyter, printed } from "../helpers/jupyter.ts";
 
 const about = { totalFiles: 2, totalBytes: 3e6, bytesPerSecond: 1.26e6 };
 

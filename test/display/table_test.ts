@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import pl from "nodejs-polars";
 import { showTable } from "../../lib/display/table.ts";
-import { inJupyter, printed } from "./jupyter.ts";
+import { inJupyter, printed } from "../helpers/jupyter.ts";
 
 const rows = [
   { text: `<img src="x" onerror='alert(1)'> & more`, tokens: 12, share: 0.25 },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { showTraining } from "../../lib/display/training.ts";
 import type { TrainerEvent, TrainerListener } from "../../lib/train/events.ts";
-import { inJupyter, printed } from "./jupyter.ts";
+import { inJupyter, printed } from "../helpers/jupyter.ts";
 
 const rates = { learningRate: 1e-4, gradNorm: 1 };
 

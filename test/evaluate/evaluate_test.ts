@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import { type Batch, collate, evaluate, loadClassifier, openDevice } from "lightweight-finetuning";
-import { assertClose } from "../close.ts";
-import { readReference } from "../fixtures/reference.ts";
-import { examples } from "../fixtures/training.ts";
+import { assertClose } from "../helpers/close.ts";
+import { readReference } from "../helpers/reference.ts";
+import { examples } from "../helpers/training.ts";
 
 await openDevice();
 const reference = await readReference("bert");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { classMetrics, confusionMatrix, wilsonInterval } from "lightweight-finetuning";
-import { assertClose } from "../close.ts";
+import { assertClose } from "../helpers/close.ts";
 
 const matrix = [[2, 1, 0, 0], [1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]];
 

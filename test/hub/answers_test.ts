@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { downloadModel } from "../../lib/hub/model.ts";
-import { rejection, withHub } from "./with_hub.ts";
+import { rejection, withHub } from "../helpers/with_hub.ts";
 
 const ID = "tiny/wordpiece";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { downloadModel } from "../../lib/hub/model.ts";
 import { type DownloadProgress, hubSettings } from "../../lib/hub/settings.ts";
-import { serveHub } from "../fixtures/hub-server.ts";
-import { HUB, names, rejection, weightRequests, withHub } from "./with_hub.ts";
+import { serveHub } from "../helpers/hub_server.ts";
+import { HUB, names, rejection, weightRequests, withHub } from "../helpers/with_hub.ts";
 
 const ID = "tiny/wordpiece";
 const NAMES = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];

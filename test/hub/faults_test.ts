@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { downloadModel } from "../../lib/hub/model.ts";
-import { digest } from "../fixtures/hub-server.ts";
-import { HUB, names, rejection, weightRequests, withHub } from "./with_hub.ts";
+import { digest } from "../helpers/hub_server.ts";
+import { HUB, names, rejection, weightRequests, withHub } from "../helpers/with_hub.ts";
 
 const ID = "tiny/wordpiece";
 const WEIGHTS = Deno.readFileSync(`${HUB}/models/${ID}/model.safetensors`);

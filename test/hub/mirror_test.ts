@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { fileDigest } from "../../lib/hub/blob.ts";
 import { downloadModel } from "../../lib/hub/model.ts";
-import { serveHub } from "../fixtures/hub-server.ts";
-import { MIRROR, MIRROR_MISSING } from "../fixtures/mirror.ts";
+import { serveHub } from "../helpers/hub_server.ts";
+import { MIRROR, MIRROR_MISSING } from "../helpers/mirror.ts";
 
 Deno.test({
   name: `all-MiniLM-L6-v2 survives a cut and keeps its sha256${MIRROR_MISSING}`,

@@ -5,8 +5,8 @@ import { hubFetch } from "../../lib/hub/fetch.ts";
 import { downloadModel } from "../../lib/hub/model.ts";
 import { hubSettings } from "../../lib/hub/settings.ts";
 import { downloadSnapshot } from "../../lib/hub/snapshot.ts";
-import { digest } from "../fixtures/hub-server.ts";
-import { HUB, names, rejection, TOKEN, withHub } from "./with_hub.ts";
+import { digest } from "../helpers/hub_server.ts";
+import { HUB, names, rejection, TOKEN, withHub } from "../helpers/with_hub.ts";
 
 const ID = "tiny/wordpiece";
 

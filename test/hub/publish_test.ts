@@ -11,10 +11,10 @@ import {
   saveModel,
   type TextModel,
 } from "lightweight-finetuning";
-import { temporaryFolder } from "../fixtures/altered.ts";
-import type { HubServer } from "../fixtures/hub-server.ts";
-import { readReference } from "../fixtures/reference.ts";
-import { HUB, names, rejection, TOKEN, withHub } from "./with_hub.ts";
+import { temporaryFolder } from "../helpers/altered.ts";
+import type { HubServer } from "../helpers/hub_server.ts";
+import { readReference } from "../helpers/reference.ts";
+import { HUB, names, rejection, TOKEN, withHub } from "../helpers/with_hub.ts";
 
 const REFERENCE = await readReference("bert");
 const ADAPTER = `${REFERENCE.folder}/adapter`;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { downloadModel } from "../../lib/hub/model.ts";
-import { digest, type Fault } from "../fixtures/hub-server.ts";
-import { assertSound, HUB, names, withHub } from "./with_hub.ts";
+import { digest, type Fault } from "../helpers/hub_server.ts";
+import { assertSound, HUB, names, withHub } from "../helpers/with_hub.ts";
 
 const ID = "tiny/wordpiece";
 const ROUNDS = Number(Deno.env.get("SOAK") ?? 25);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Trainer } from "lightweight-finetuning";
 import { chromium, type Page } from "playwright-core";
-import { digest, resumable } from "../fixtures/resumable.ts";
+import { digest, resumable } from "../helpers/resumable.ts";
 import {
   incompleteCells,
   jupyter,
@@ -10,7 +10,7 @@ import {
   notebookOf,
   root,
   textOf,
-} from "./notebook.ts";
+} from "../helpers/notebook.ts";
 
 function findBrowser(): string | undefined {
   const named = Deno.env.get("CHROMIUM");
@@ -142,7 +142,7 @@ Deno.test({
   ignore: !browserFile,
   async fn() {
     const load = `import { Trainer } from "lightweight-finetuning";
-      const { digest, resumable } = await import("${root}test/fixtures/resumable.ts");
+      const { digest, resumable } = await import("${root}test/helpers/resumable.ts");
       const { model, options } = await resumable("full");`;
     const train = `const trainer = new Trainer(model, {
         ...options,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { openDevice } from "lightweight-finetuning";
-import { namesIn, outcome, resumableTrainer } from "../fixtures/resumable.ts";
-import { jupyter, notebookOf, root } from "./notebook.ts";
+import { namesIn, outcome, resumableTrainer } from "../helpers/resumable.ts";
+import { jupyter, notebookOf, root } from "../helpers/notebook.ts";
 
 await openDevice();
 
@@ -10,7 +10,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await Deno.mkdir(`${root}runs`, { recursive: true });
     const folder = await Deno.makeTempDir({ dir: `${root}runs` }); // where deno.json is found
     const train = `import { Trainer } from "lightweight-finetuning";
-      const { resumable } = await import("${root}test/fixtures/resumable.ts");
+      const { resumable } = await import("${root}test/helpers/resumable.ts");
       const { model, options } = await resumable("full");
       await new Trainer(model, {
         ...options,

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { incompleteCells, jupyter, manyCells, type Notebook, notebookOf } from "./notebook.ts";
+import {
+  incompleteCells,
+  jupyter,
+  manyCells,
+  type Notebook,
+  notebookOf,
+} from "../helpers/notebook.ts";
 
 function nbconvert(file: string, stderr: "piped" | "null" = "piped") {
   return new Deno.Command(jupyter, {

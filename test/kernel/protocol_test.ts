@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { stripVTControlCharacters } from "node:util";
-import { root } from "./notebook.ts";
+import { root } from "../helpers/notebook.ts";
 
 /** What a cell put out, as [kind, text, …], and the kernel's reply to it. */
 interface Run {

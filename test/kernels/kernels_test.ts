@@ -10,7 +10,7 @@ import { hasFused, withPlainKernels } from "../../lib/kernels/native.ts";
 import { addNorm } from "../../lib/kernels/norm.ts";
 import { product } from "../../lib/kernels/product.ts";
 import { sumRowProducts, sumRows } from "../../lib/kernels/sum.ts";
-import { assertClose } from "../close.ts";
+import { assertClose } from "../helpers/close.ts";
 
 const device = await openDevice();
 const random = createRandom(1);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
-import { assertClose, maxDifference } from "../close.ts";
-import { alteredCopy } from "../fixtures/altered.ts";
-import { fixture, KINDS, readReference } from "../fixtures/reference.ts";
-import { examples } from "../fixtures/training.ts";
+import { assertClose, maxDifference } from "../helpers/close.ts";
+import { alteredCopy } from "../helpers/altered.ts";
+import { fixture, KINDS, readReference } from "../helpers/reference.ts";
+import { examples } from "../helpers/training.ts";
 import {
   type Classifier,
   collate,

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
-import { assertClose, maxDifference } from "../close.ts";
-import { temporaryFolder } from "../fixtures/altered.ts";
-import { lossAndGradients } from "../fixtures/gradients.ts";
-import { fixture, KINDS, readExpected, readReference } from "../fixtures/reference.ts";
-import { examples } from "../fixtures/training.ts";
+import { assertClose, maxDifference } from "../helpers/close.ts";
+import { temporaryFolder } from "../helpers/altered.ts";
+import { lossAndGradients } from "../helpers/gradients.ts";
+import { fixture, KINDS, readExpected, readReference } from "../helpers/reference.ts";
+import { examples } from "../helpers/training.ts";
 import { packBytes } from "../../lib/device/bytes.ts";
 import { families } from "../../lib/model/families.ts";
 import { dequantizeNf4, quantizeNf4 } from "../../lib/model/nf4.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
-import { fixture, KINDS } from "../fixtures/reference.ts";
+import { fixture, KINDS } from "../helpers/reference.ts";
 import {
   addLora,
   type Classifier,

@@ -3,8 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { addLora, loadClassifier, openDevice, type TextModel } from "lightweight-finetuning";
 import type { TensorFlowBackend } from "../../lib/device/tensorflow.ts";
 import { hasFused } from "../../lib/kernels/native.ts";
-import { lossAndGradients } from "../fixtures/gradients.ts";
-import { readReference } from "../fixtures/reference.ts";
+import { lossAndGradients } from "../helpers/gradients.ts";
+import { readReference } from "../helpers/reference.ts";
 
 const reference = await readReference("bert");
 await openDevice();

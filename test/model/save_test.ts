@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { alteredCopy, temporaryFolder } from "../fixtures/altered.ts";
-import { KINDS, readReference } from "../fixtures/reference.ts";
+import { alteredCopy, temporaryFolder } from "../helpers/altered.ts";
+import { KINDS, readReference } from "../helpers/reference.ts";
 import { addLora, loadClassifier, mergeAdapter, saveModel } from "lightweight-finetuning";
 
 const LABELS = ["World", "Sports", "Business", "Sci/Tech"];

@@ -5,10 +5,10 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { assertClose } from "../close.ts";
-import { serveHub } from "../fixtures/hub-server.ts";
-import { fixture, readReference } from "../fixtures/reference.ts";
-import { logitsOf, parity, python, report, theirLogits, writeBatch } from "./live.ts";
+import { assertClose } from "../helpers/close.ts";
+import { serveHub } from "../helpers/hub_server.ts";
+import { fixture, readReference } from "../helpers/reference.ts";
+import { logitsOf, parity, python, report, theirLogits, writeBatch } from "../helpers/live.ts";
 import {
   downloadModel,
   loadAdapter,

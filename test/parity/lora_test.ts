@@ -4,8 +4,8 @@
  * @module
  */
 import { ok } from "node:assert/strict";
-import { assertClose, maxDifference } from "../close.ts";
-import { fixture, type KINDS } from "../fixtures/reference.ts";
+import { assertClose, maxDifference } from "../helpers/close.ts";
+import { fixture, type KINDS } from "../helpers/reference.ts";
 import {
   logitsOf,
   paddedBatch,
@@ -15,7 +15,7 @@ import {
   shake,
   theirLogits,
   writeBatch,
-} from "./live.ts";
+} from "../helpers/live.ts";
 import {
   addLora,
   loadAdapter,

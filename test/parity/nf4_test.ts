@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
-import { assertClose } from "../close.ts";
-import { assertGradients, lossAndGradients } from "../fixtures/gradients.ts";
-import { readExpected, type Reference } from "../fixtures/reference.ts";
-import { logitsOf, parity, python, report } from "./live.ts";
+import { assertClose } from "../helpers/close.ts";
+import { assertGradients, lossAndGradients } from "../helpers/gradients.ts";
+import { readExpected, type Reference } from "../helpers/reference.ts";
+import { logitsOf, parity, python, report } from "../helpers/live.ts";
 import {
   type Classifier,
   downloadModel,

@@ -4,10 +4,10 @@
  * @module
  */
 import { ok } from "node:assert/strict";
-import { assertClose, maxDifference } from "../close.ts";
-import { assertGradients, lossAndGradients } from "../fixtures/gradients.ts";
-import { fixture, KINDS, readExpected } from "../fixtures/reference.ts";
-import { trainOnBatches } from "../fixtures/training.ts";
+import { assertClose, maxDifference } from "../helpers/close.ts";
+import { assertGradients, lossAndGradients } from "../helpers/gradients.ts";
+import { fixture, KINDS, readExpected } from "../helpers/reference.ts";
+import { trainOnBatches } from "../helpers/training.ts";
 import {
   logitsOf,
   paddedBatch,
@@ -18,7 +18,7 @@ import {
   shake,
   theirLogits,
   writeBatch,
-} from "./live.ts";
+} from "../helpers/live.ts";
 import {
   addLora,
   loadAdapter,

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { openDevice } from "../../lib/device/device.ts";
-import { readSafetensors } from "../../lib/safetensors.ts";
-import { type TensorRow, tensorRows } from "../fixtures/tensor_rows.ts";
-import { mutatedFiles } from "../fuzz/safetensors_cases.ts";
-import { parity, python } from "./live.ts";
+import { readSafetensors } from "../../lib/safetensors/safetensors.ts";
+import { type TensorRow, tensorRows } from "../helpers/tensor_rows.ts";
+import { mutatedFiles } from "../helpers/safetensors_cases.ts";
+import { parity, python } from "../helpers/live.ts";
 
 const FILES = Number(Deno.env.get("FUZZ_FILES") ?? 5_000);
 const BATCH = 10_000;

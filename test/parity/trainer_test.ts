@@ -4,10 +4,10 @@
  * @module
  */
 import { openDevice } from "lightweight-finetuning";
-import { assertClose } from "../close.ts";
-import { readExpected } from "../fixtures/reference.ts";
-import { assertTrainsAlike, readCases } from "../fixtures/training.ts";
-import { parity, python, report } from "./live.ts";
+import { assertClose } from "../helpers/close.ts";
+import { readExpected } from "../helpers/reference.ts";
+import { assertTrainsAlike, readCases } from "../helpers/training.ts";
+import { parity, python, report } from "../helpers/live.ts";
 
 await openDevice();
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createRandom, openDevice } from "lightweight-finetuning";
 import { checkpointSteps } from "../../lib/train/checkpoint_folder.ts";
-import { temporaryFolder } from "../fixtures/altered.ts";
-import { namesIn } from "../fixtures/resumable.ts";
+import { temporaryFolder } from "../helpers/altered.ts";
+import { namesIn } from "../helpers/resumable.ts";
 
 await openDevice();
 
@@ -11,7 +11,7 @@ const runs: [way: string, kills: number, maxSteps: number][] = Deno.env.has("SOA
   ? [["full", 13, 120], ["lora", 12, 120], ["full", 13, 120], ["lora", 12, 120]]
   : [["full", 3, 25], ["lora", 2, 25]];
 
-const script = new URL("../fixtures/resumable.ts", import.meta.url).pathname;
+const script = new URL("../helpers/resumable.ts", import.meta.url).pathname;
 const start = (way: string, folder: string, maxSteps: number) =>
   new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", script, way, folder, JSON.stringify({ maxSteps })],

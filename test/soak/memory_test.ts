@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import { openDevice, type TextModel, Trainer } from "lightweight-finetuning";
-import { resumable } from "../fixtures/resumable.ts";
-import type { Sample } from "../fixtures/steady.ts";
+import { resumable } from "../helpers/resumable.ts";
+import type { Sample } from "../helpers/steady.ts";
 
 await openDevice();
 
@@ -13,7 +13,7 @@ const MB = 2 ** 20;
 
 for (const way of ["full", "lora"]) {
   Deno.test(`${steps} ${way} steps and as many evaluation batches need no more memory than a few`, async () => {
-    const script = new URL("../fixtures/steady.ts", import.meta.url).pathname;
+    const script = new URL("../helpers/steady.ts", import.meta.url).pathname;
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--v8-flags=--expose-gc", script, way, `${steps}`],
       stderr: "inherit",

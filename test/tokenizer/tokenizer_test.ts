@@ -4,7 +4,7 @@ import pl from "nodejs-polars";
 import { Tokenizer as NativeTokenizer } from "tokenizers";
 import { loadTokenizer } from "../../lib/tokenizer/tokenizer.ts";
 import { examples, tokenize } from "../../lib/tokenizer/tokens.ts";
-import { MIRROR, MIRROR_MISSING } from "../fixtures/mirror.ts";
+import { MIRROR, MIRROR_MISSING } from "../helpers/mirror.ts";
 import reference from "../fixtures/tokenizer/reference.json" with { type: "json" };
 
 const TINY = new URL("../fixtures/hub/models/tiny/wordpiece", import.meta.url).pathname;

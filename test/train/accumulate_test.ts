@@ -9,10 +9,10 @@ import {
   Trainer,
 } from "lightweight-finetuning";
 import { accumulateGradients } from "../../lib/train/accumulate.ts";
-import { assertClose } from "../close.ts";
-import { withoutGradient } from "../fixtures/gradients.ts";
-import { readReference } from "../fixtures/reference.ts";
-import { examples, loadWay } from "../fixtures/training.ts";
+import { assertClose } from "../helpers/close.ts";
+import { withoutGradient } from "../helpers/gradients.ts";
+import { readReference } from "../helpers/reference.ts";
+import { examples, loadWay } from "../helpers/training.ts";
 
 await openDevice();
 const reference = await readReference("bert");

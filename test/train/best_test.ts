@@ -3,8 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { openDevice } from "lightweight-finetuning";
 import { type Best, judge } from "../../lib/train/best.ts";
 import { createSnapshot } from "../../lib/train/snapshot.ts";
-import { fixture, readExpected } from "../fixtures/reference.ts";
-import { readCases } from "../fixtures/training.ts";
+import { fixture, readExpected } from "../helpers/reference.ts";
+import { readCases } from "../helpers/training.ts";
 
 await openDevice();
 const expected = await readExpected(fixture("trainer"));

@@ -7,8 +7,8 @@ import {
   type TrainerListener,
   type TrainerOptions,
 } from "lightweight-finetuning";
-import { temporaryFolder } from "../fixtures/altered.ts";
-import { crash, namesIn, outcome, resumable, resumableTrainer } from "../fixtures/resumable.ts";
+import { temporaryFolder } from "../helpers/altered.ts";
+import { crash, namesIn, outcome, resumable, resumableTrainer } from "../helpers/resumable.ts";
 
 await openDevice();
 
@@ -74,7 +74,7 @@ Deno.test("Trainer takes away what a killed process had not finished, and nothin
 
 Deno.test("Trainer writes a checkpoint at SIGTERM, and the process ends of it", async () => {
   await using folder = await temporaryFolder();
-  const script = new URL("../fixtures/resumable.ts", import.meta.url).pathname;
+  const script = new URL("../helpers/resumable.ts", import.meta.url).pathname;
   const start = () =>
     new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", script, "full", folder.path, '{"saveSteps": 100}'],

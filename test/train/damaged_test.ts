@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { cp } from "node:fs/promises";
 import { openDevice } from "lightweight-finetuning";
-import { temporaryFolder } from "../fixtures/altered.ts";
-import { crash, namesIn, outcome, resumableTrainer } from "../fixtures/resumable.ts";
+import { temporaryFolder } from "../helpers/altered.ts";
+import { crash, namesIn, outcome, resumableTrainer } from "../helpers/resumable.ts";
 
 await openDevice();
 

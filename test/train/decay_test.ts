@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { isDecayed } from "../../lib/train/decay.ts";
-import { PEFT } from "../fixtures/gradients.ts";
-import { fixture } from "../fixtures/reference.ts";
-import { loadWay, readCases } from "../fixtures/training.ts";
+import { PEFT } from "../helpers/gradients.ts";
+import { fixture } from "../helpers/reference.ts";
+import { loadWay, readCases } from "../helpers/training.ts";
 
 const { decay } = await readCases(fixture("trainer"));
 

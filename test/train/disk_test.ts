@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { openDevice } from "lightweight-finetuning";
-import { temporaryFolder } from "../fixtures/altered.ts";
-import { namesIn, resumableTrainer } from "../fixtures/resumable.ts";
+import { temporaryFolder } from "../helpers/altered.ts";
+import { namesIn, resumableTrainer } from "../helpers/resumable.ts";
 
 await openDevice();
 
-const script = new URL("../fixtures/failing_disk.ts", import.meta.url).pathname;
+const script = new URL("../helpers/failing_disk.ts", import.meta.url).pathname;
 
 /** Runs a shell's commands where they may mount what they like, seen by nobody else. */
 const mounting = (commands: string, ...args: string[]) =>

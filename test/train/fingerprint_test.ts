@@ -9,9 +9,9 @@ import {
   Trainer,
   type TrainerOptions,
 } from "lightweight-finetuning";
-import { temporaryFolder } from "../fixtures/altered.ts";
-import { fixture } from "../fixtures/reference.ts";
-import { crash, resumable } from "../fixtures/resumable.ts";
+import { temporaryFolder } from "../helpers/altered.ts";
+import { fixture } from "../helpers/reference.ts";
+import { crash, resumable } from "../helpers/resumable.ts";
 
 await openDevice();
 

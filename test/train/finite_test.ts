@@ -9,10 +9,10 @@ import {
   type TrainerOptions,
 } from "lightweight-finetuning";
 import { largestOf } from "../../lib/train/finite.ts";
-import { temporaryFolder } from "../fixtures/altered.ts";
-import { fixture, readReference } from "../fixtures/reference.ts";
-import { namesIn } from "../fixtures/resumable.ts";
-import { examples } from "../fixtures/training.ts";
+import { temporaryFolder } from "../helpers/altered.ts";
+import { fixture, readReference } from "../helpers/reference.ts";
+import { namesIn } from "../helpers/resumable.ts";
+import { examples } from "../helpers/training.ts";
 
 await openDevice();
 const { inputIds, labels } = examples(await readReference("bert"), 2);

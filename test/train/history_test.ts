@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type HistoryRecord, openDevice, readHistory, writeHistory } from "lightweight-finetuning";
-import { temporaryFolder } from "../fixtures/altered.ts";
-import { crash, resumableTrainer } from "../fixtures/resumable.ts";
+import { temporaryFolder } from "../helpers/altered.ts";
+import { crash, resumableTrainer } from "../helpers/resumable.ts";
 
 await openDevice();
 

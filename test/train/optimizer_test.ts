@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import { adamW, clipFactor, openDevice } from "lightweight-finetuning";
-import { assertClose } from "../close.ts";
+import { assertClose } from "../helpers/close.ts";
 
 await openDevice();
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { loadClassifier, Trainer, type TrainerOptions } from "lightweight-finetuning";
 import { trainerOptions } from "../../lib/train/options.ts";
-import { fixture } from "../fixtures/reference.ts";
-import { readCases } from "../fixtures/training.ts";
+import { fixture } from "../helpers/reference.ts";
+import { readCases } from "../helpers/training.ts";
 
 const rows = { inputIds: [[2, 5, 3]], labels: [0] };
 const given = { train: rows, evaluation: rows };

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { collate, openDevice } from "lightweight-finetuning";
 import { epochOrder, groupByLength, samplingStrategies } from "../../lib/train/order.ts";
-import { fixture, readExpected } from "../fixtures/reference.ts";
-import { readCases } from "../fixtures/training.ts";
+import { fixture, readExpected } from "../helpers/reference.ts";
+import { readCases } from "../helpers/training.ts";
 
 await openDevice();
 const expected = await readExpected(fixture("trainer"));

@@ -1,7 +1,7 @@
-import { assertClose } from "../close.ts";
-import { assertGradients, lossAndGradients, PEFT, withoutGradient } from "../fixtures/gradients.ts";
-import { fixture, KINDS, readExpected, readReference } from "../fixtures/reference.ts";
-import { assertTrainsAlike, loadWay, readCases, trainOnBatches } from "../fixtures/training.ts";
+import { assertClose } from "../helpers/close.ts";
+import { assertGradients, lossAndGradients, PEFT, withoutGradient } from "../helpers/gradients.ts";
+import { fixture, KINDS, readExpected, readReference } from "../helpers/reference.ts";
+import { assertTrainsAlike, loadWay, readCases, trainOnBatches } from "../helpers/training.ts";
 
 for (const kind of KINDS) {
   for (const way of ["full", "lora"] as const) {

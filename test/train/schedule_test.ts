@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { linearSchedule } from "lightweight-finetuning";
 import { schedules, warmupLength } from "../../lib/train/schedule.ts";
-import { assertClose } from "../close.ts";
+import { assertClose } from "../helpers/close.ts";
 
 const rates = (schedule: typeof linearSchedule, warmup?: number) =>
   [0, 1, 2, 3, 4, 5].map((done) => schedule(8, done, 4, warmup));

@@ -12,9 +12,9 @@ import {
   type TrainerListener,
   type TrainerOptions,
 } from "lightweight-finetuning";
-import { assertClose } from "../close.ts";
-import { readReference } from "../fixtures/reference.ts";
-import { examples } from "../fixtures/training.ts";
+import { assertClose } from "../helpers/close.ts";
+import { readReference } from "../helpers/reference.ts";
+import { examples } from "../helpers/training.ts";
 
 await openDevice();
 const reference = await readReference("bert");
@@ -86,7 +86,7 @@ Deno.test("Trainer seeds dropout and the order of rows, and nothing else", async
 
 Deno.test("Trainer stops at SIGINT, and resume() ends where a whole run does", async () => {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", new URL("../fixtures/stopped.ts", import.meta.url).pathname],
+    args: ["run", "-A", new URL("../helpers/stopped.ts", import.meta.url).pathname],
   }).output();
   assert.ok(success, new TextDecoder().decode(stderr));
 });

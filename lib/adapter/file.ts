@@ -1,0 +1,174 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { Classifier } from "../model/classifier.ts";
+import {
+  readSafetensors,
+  type StoredTensor,
+  toFloat32,
+  writeSafetensors,
+} from "../safetensors/safetensors.ts";
+import { type Adapter, createAdapter, removeAdapter } from "./adapter.ts";
+import { loraParameters } from "./lora/layer.ts";
+import { fromPeft, toPeft } from "./lora/peft.ts";
+import { moduleOf, savedModule } from "./targets.ts";
+import { mustBe } from "./state.ts";
+
+const PREFIX = "base_model.model.";
+
+/**
+ * Saves an adapter, and what is trained beside it, as peft does: adapter_config.json, adapter_model.safetensors and,
+ * where there is none, a model card. It may be merged or disabled meanwhile.
+ *
+ * @example
+ * ```ts ignore
+ * await saveAdapter(adapter, "runs/sample/lora/adapter"); // PeftModel.from_pretrained(model, "runs/…") loads it
+ * ```
+ */
+export async function saveAdapter(adapter: Adapter, folder: string): Promise<void> {
+  mustBe(adapter, "save", "enabled", "disabled", "merged");
+  await Deno.mkdir(folder, { recursive: true });
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, variable] of keyed(adapter)) {
+    const data = await variable.data<"float32">();
+    tensors.set(PREFIX + name, { dtype: "F32", shape: variable.shape, data });
+  }
+  await writeSafetensors(`${folder}/adapter_model.safetensors`, tensors);
+  await Deno.writeTextFile(`${folder}/adapter_config.json`, toPeft(adapter.lora));
+  try {
+    await Deno.writeTextFile(`${folder}/README.md`, card(adapter), { createNew: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+}
+
+/**
+ * Loads an adapter that {@link saveAdapter} or any peft wrote onto its base model; F16 and BF16 become F32. On failure
+ * the model is as it was.
+ *
+ * @throws {TypeError} When the configuration asks for what is not here, or the file lacks a tensor, holds one that the
+ * model has no place for, or one of another shape.
+ * @throws {Error} When the model has an adapter: call `removeAdapter` on it first.
+ *
+ * @example
+ * ```ts ignore
+ * const model = await loadClassifier(folder, { labels });
+ * const adapter = await loadAdapter(model, "runs/sample/lora/adapter");
+ * ```
+ */
+export async function loadAdapter(model: Classifier, folder: string): Promise<Adapter> {
+  const configPath = `${folder}/adapter_config.json`;
+  const lora = fromPeft(await Deno.readTextFile(configPath), configPath);
+  const path = `${folder}/adapter_model.safetensors`;
+  const tensors = await readSafetensors(path).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Deno.errors.NotFound(
+      `Cannot load ${path} as it is not there. Of an adapter_model.bin, load_adapter and save_pretrained of ` +
+        "peft make one",
+      { cause: error },
+    );
+  });
+  const adapter = createAdapter(model, lora);
+  try {
+    assign(adapter, currentNames(tensors), path);
+  } catch (error) {
+    removeAdapter(adapter);
+    throw error;
+  }
+  return adapter;
+}
+
+function assign(adapter: Adapter, tensors: Map<string, StoredTensor>, path: string) {
+  const expected = trained(adapter);
+  const missing = [...expected.keys()].filter((name) => !tensors.has(name));
+  const unexpected = [...tensors.keys()].filter((name) => !expected.has(name));
+  if (missing.length || unexpected.length) {
+    const isHead = missing.every((name) => savedModule(moduleOf(name), adapter.lora));
+    throw new TypeError(
+      `Cannot load ${path} as it must have exactly the tensors that adapter_config.json asks of this model: ` +
+        `missing are ${few(missing)}, unexpected are ${few(unexpected)}; it has ` +
+        `${few([...tensors.keys()])}. ` +
+        (isHead && missing.length
+          ? 'Save it again with task_type="SEQ_CLS", or set task_type and modules_to_save to null in ' +
+            "adapter_config.json to keep the model's own head"
+          : "Does it belong to this model?"),
+    );
+  }
+  // All are checked before the first is assigned, so that a bad file changes nothing.
+  const values = [...expected].map(([name, variable]) => {
+    const tensor = tensors.get(name)!;
+    if (tensor.shape.join() !== variable.shape.join()) {
+      throw new TypeError(
+        `Cannot load ${path} as '${name}' must be [${variable.shape}]: current value is [${tensor.shape}]. ` +
+          "Do its rank and the model's sizes belong to it?",
+      );
+    }
+    return { variable, data: toFloat32(name, tensor, path) };
+  });
+  for (const { variable, data } of values) {
+    tf.tidy(() => variable.assign(tf.tensor(data, variable.shape)));
+  }
+}
+
+const few = (names: string[]) =>
+  `[${names.slice(0, 4).join(", ")}${names.length > 4 ? ` and ${names.length - 4} more` : ""}]`;
+
+/** The adapter's own values, by parameter names. */
+function trained({ model, layers, originals, state }: Adapter): Map<string, tf.Variable> {
+  const variables = new Map(
+    [...layers].flatMap(([module, layer]) => loraParameters(module, layer)),
+  );
+  for (const [name, original] of originals) {
+    const isMerged = name.endsWith(".weight") && layers.has(moduleOf(name));
+    if (!isMerged) {
+      variables.set(name, state === "disabled" ? original : model.parameters.get(name)!);
+    }
+  }
+  return variables;
+}
+
+/** The tensors of an adapter's file by parameter names, whichever peft wrote it. */
+function currentNames(tensors: Map<string, StoredTensor>): Map<string, StoredTensor> {
+  const current = new Map<string, StoredTensor>();
+  for (const [key, tensor] of tensors) {
+    if (key.includes(".original_module.")) continue; // the base's own
+    const name = key.replace(PREFIX, "")
+      .replace(/(lora_\w+|modules_to_save)\.default\b/, "$1")
+      .replace(/\.(modules_to_save|base_layer)\./, ".")
+      .replace(/(lora_magnitude_vector)\.weight$/, "$1");
+    current.set(name, tensor);
+  }
+  return current;
+}
+
+/** What is saved, by keys as peft has them; with all biases it saves the head's three times. */
+function keyed(adapter: Adapter): [string, tf.Variable][] {
+  const { layers, lora, model, originals, state } = adapter;
+  return [...trained(adapter)].flatMap(([name, variable]): [string, tf.Variable][] => {
+    const module = moduleOf(name);
+    if (!name.endsWith(".bias")) return [[name, variable]];
+    if (layers.has(module)) return [[`${module}.base_layer.bias`, variable]];
+    const path = savedModule(module, lora);
+    if (!path || lora.bias !== "all") return [[name, variable]];
+    const original = state === "disabled" ? model.parameters.get(name)! : originals.get(name)!;
+    const copy = path === module ? "modules_to_save" : "modules_to_save.default";
+    const within = (part: string) => name.replace(path, `${path}.${part}`);
+    return [[name, variable], [within("original_module"), original], [within(copy), variable]];
+  });
+}
+
+const card = ({ lora: { baseModelNameOrPath: base }, model }: Adapter) =>
+  `---
+${base && `base_model: ${base}\n`}library_name: peft
+tags:
+${base && `- base_model:adapter:${base}\n`}- lora
+- transformers
+---
+
+# LoRA adapter${base && ` for ${base}`}
+
+Sorts texts into ${model.labels.join(", ")}; adapter_config.json says how it was trained. In Python,
+\`peft.PeftModel.from_pretrained\` lays it onto the base model for sequence classification.
+
+### Framework versions
+
+- PEFT 0.21.2
+`;

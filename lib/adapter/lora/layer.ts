@@ -1,0 +1,85 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { Random } from "../../device/random.ts";
+import { add } from "../../kernels/add.ts";
+import { dropout } from "../../kernels/dropout.ts";
+import type { Linear } from "../../model/linear.ts";
+import type { LoraConfig } from "./config.ts";
+import { dora, rowNorms } from "./dora.ts";
+
+/** One adapted layer. */
+export interface LoraLayer {
+  /** [r, in] */
+  A: tf.Variable<tf.Rank.R2>;
+  /** [out, r] */
+  B: tf.Variable<tf.Rank.R2>;
+  /** DoRA's length of each row of the weights, [out]. */
+  magnitude?: tf.Variable<tf.Rank.R1>;
+  /** Without the update. */
+  base: Linear;
+  /** With it. */
+  adapted: Linear;
+}
+
+/**
+ * Wraps a linear layer: y = base(x) + scaling · B(A(dropout(x))).
+ *
+ * @param config Its `r` and `loraAlpha` are those of this layer.
+ * @param random Source of the first values.
+ * @see Hu et al., LoRA, 2021, §4.1; peft's lora.Linear
+ */
+export function loraLayer(base: Linear, config: LoraConfig, random: Random): LoraLayer {
+  const { r, loraAlpha, loraDropout: rate } = config;
+  const scaling = loraAlpha / (config.useRslora ? Math.sqrt(r) : r);
+  const { A, B } = initialize(base.shape, config, random);
+  const update: Linear = {
+    shape: base.shape,
+    weight: () => tf.mul(tf.matMul(B, A), scaling),
+    apply(x) {
+      const low = tf.mul(tf.matMul(x, A, false, true), scaling); // [N, in] → [N, r]
+      return tf.matMul(low, B, false, true);
+    },
+  };
+  if (config.useDora) {
+    const magnitude = variable(() => rowNorms(base, update));
+    return { A, B, magnitude, base, adapted: dora(base, update, magnitude, rate) };
+  }
+  const adapted: Linear = {
+    shape: base.shape,
+    weight: () => tf.add(base.weight(), update.weight()),
+    apply: (x, random) => add(base.apply(x, random), update.apply(dropout(x, rate, random))),
+  };
+  return { A, B, base, adapted };
+}
+
+/** A from U(−1/√in, 1/√in) and B zero, or as `initLoraWeights` says. */
+function initialize([output, input]: Linear["shape"], config: LoraConfig, random: Random) {
+  const { r, initLoraWeights: initial } = config;
+  const uniform = (shape: [number, number], limit: number) =>
+    tf.sub<tf.Tensor2D>(tf.mul(random.uniform<tf.Rank.R2>(shape), 2 * limit), limit);
+  const A = variable(() =>
+    initial === "gaussian"
+      ? tf.mul<tf.Tensor2D>(random.normal<tf.Rank.R2>([r, input]), 1 / r)
+      : uniform([r, input], 1 / Math.sqrt(input))
+  );
+  const B = variable(() =>
+    initial === false ? uniform([output, r], 1 / Math.sqrt(r)) : tf.zeros<tf.Rank.R2>([output, r])
+  );
+  return { A, B };
+}
+
+function variable<R extends tf.Rank>(initial: () => tf.Tensor<R>): tf.Variable<R> {
+  const value = tf.tidy(initial);
+  const result = tf.variable(value);
+  value.dispose();
+  return result;
+}
+
+/** A layer's own variables, by their names in an adapter's file. */
+export function loraParameters(module: string, { A, B, magnitude }: LoraLayer) {
+  const parameters: [string, tf.Variable][] = [
+    [`${module}.lora_A.weight`, A],
+    [`${module}.lora_B.weight`, B],
+  ];
+  if (magnitude) parameters.push([`${module}.lora_magnitude_vector`, magnitude]);
+  return parameters;
+}

@@ -1,0 +1,266 @@
+import assert from "node:assert/strict";
+import * as tf from "@tensorflow/tfjs-core";
+import { assertClose, maxDifference } from "../helpers/close.ts";
+import { alteredCopy, temporaryFolder } from "../helpers/altered.ts";
+import { fixture, KINDS, readExpected, readReference } from "../helpers/reference.ts";
+import {
+  addLora,
+  loadAdapter,
+  loadClassifier,
+  readSafetensors,
+  saveAdapter,
+  type StoredTensor,
+  writeSafetensors,
+} from "lightweight-finetuning";
+
+for (const kind of KINDS) {
+  Deno.test(`loadAdapter() gives peft's logits for ${kind}`, async () => {
+    const reference = await readReference(kind);
+    const model = await loadClassifier(reference.folder);
+    const untouched = model.forward(reference.batch()).dataSync().slice();
+    const adapter = await loadAdapter(model, `${reference.folder}/adapter`);
+    const logits = adapter.forward(reference.batch()).dataSync();
+    assertClose(logits, reference.numbers("lora.logits"), 1e-5);
+    assert.ok(maxDifference(logits, untouched) > 0.01);
+  });
+
+  Deno.test(`saveAdapter() writes what peft wrote for ${kind}`, async () => {
+    const from = (await readReference(kind)).folder;
+    const adapter = await loadAdapter(await loadClassifier(from), `${from}/adapter`);
+    await using folder = await temporaryFolder();
+    await saveAdapter(adapter, folder.path);
+    for (const file of ["adapter_model.safetensors", "adapter_config.json"]) {
+      const [written, expected] = await Promise.all(
+        [folder.path, `${from}/adapter`].map((folder) => Deno.readFile(`${folder}/${file}`)),
+      );
+      assert.deepEqual(written, expected, file);
+    }
+    const [card, theirs] = await Promise.all(
+      [folder.path, `${from}/adapter`].map((folder) => Deno.readTextFile(`${folder}/README.md`)),
+    );
+    assert.equal(card!.split("---")[1], theirs!.split("---")[1]);
+    assert.match(card!, /### Framework versions\n\n- PEFT 0.21.2\n$/);
+  });
+
+  Deno.test(`saveAdapter() keeps an adapter of ${kind} whole`, async () => {
+    const { folder: from, batch } = await readReference(kind);
+    const options = {
+      r: 3,
+      loraAlpha: 12,
+      loraDropout: 0.2,
+      targetModules: "all-linear",
+      rankPattern: { "layer.1.*": 2, "layer.0.*": 1 }, // in an order that is not the alphabet's
+      initLoraWeights: false,
+    } as const;
+    const adapter = addLora(await loadClassifier(from), options);
+    await using folder = await temporaryFolder();
+    await saveAdapter(adapter, `${folder.path}/lora/adapter`);
+    const again = await loadAdapter(await loadClassifier(from), `${folder.path}/lora/adapter`);
+    assert.deepEqual(again.lora, adapter.lora);
+    assert.deepEqual(Object.keys(again.lora.rankPattern), Object.keys(options.rankPattern));
+    assert.deepEqual(again.forward(batch()).dataSync(), adapter.forward(batch()).dataSync());
+  });
+}
+
+Deno.test("saveAdapter() leaves a model card that is there as it is", async () => {
+  const adapter = addLora(await loadClassifier((await readReference("bert")).folder));
+  await using folder = await temporaryFolder();
+  await saveAdapter(adapter, folder.path);
+  const card = await Deno.readTextFile(`${folder.path}/README.md`);
+  assert.match(
+    card,
+    /^---\nlibrary_name: peft\ntags:\n- lora\n- transformers\n---\n\n# LoRA adapter\n/,
+  );
+  await Deno.writeTextFile(`${folder.path}/README.md`, "mine");
+  await saveAdapter(adapter, folder.path);
+  assert.equal(await Deno.readTextFile(`${folder.path}/README.md`), "mine");
+});
+
+/** Loads an altered copy of peft's adapter and compares it with what peft computes on the original. */
+async function accepts(
+  option: string,
+  change: Parameters<typeof alteredCopy>[1],
+  tolerance = 1e-5,
+) {
+  const folder = fixture(`lora/${option}`);
+  const expected = await readExpected(folder);
+  const { kind } = JSON.parse(await Deno.readTextFile(`${folder}/expected.json`));
+  const base = await readReference(kind);
+  await using copy = await alteredCopy(folder, change);
+  const adapter = await loadAdapter(await loadClassifier(base.folder), copy.path);
+  assertClose(adapter.forward(base.batch()).dataSync(), expected.numbers("logits"), tolerance);
+}
+
+const renamed = (change: (name: string) => string) => (tensors: Map<string, StoredTensor>) => {
+  for (const [name, tensor] of [...tensors]) {
+    tensors.delete(name);
+    tensors.set(change(name), tensor);
+  }
+};
+
+Deno.test("loadAdapter() accepts tensors in F16", () =>
+  accepts("dora", {
+    tensors(tensors) {
+      for (const [name, { shape, data }] of tensors) {
+        const numbers = new Float16Array(data as Float32Array);
+        tensors.set(name, { dtype: "F16", shape, data: new Uint16Array(numbers.buffer) });
+      }
+    },
+  }, 2e-3));
+
+for (
+  const [option, pattern, replacement] of [
+    ["dora", /lora_([AB])/, "lora_$1.default"],
+    ["dora", /lora_magnitude_vector/, "lora_magnitude_vector.default.weight"],
+    ["dora", /lora_magnitude_vector/, "lora_magnitude_vector.default"],
+    ["rslora", /classifier/, "classifier.modules_to_save"],
+    ["rslora", /classifier/, "classifier.modules_to_save.default"],
+    ["bias-lora-only", /base_layer\./, ""], // as peft wrote it when its layer was a linear one
+    ["gaussian", /base_model\.model\./, ""],
+  ] as const
+) {
+  Deno.test(`loadAdapter() accepts keys of ${option} with '${replacement}'`, () =>
+    accepts(option, { tensors: renamed((name) => name.replace(pattern, replacement)) }));
+}
+
+Deno.test("loadAdapter() accepts an adapter_config.json of a few fields, without metadata beside it", async () => {
+  const folder = fixture("lora/gaussian");
+  const { r, lora_alpha, target_modules, ...rest } = JSON.parse(
+    await Deno.readTextFile(`${folder}/adapter_config.json`),
+  );
+  const none = Object.fromEntries(Object.keys(rest).map((key) => [key, undefined]));
+  const few = { ...none, peft_type: "LORA", task_type: "SEQ_CLS", r, lora_alpha, target_modules };
+  await accepts("gaussian", { json: few });
+  await using copy = await alteredCopy(folder, { json: few });
+  const path = `${copy.path}/adapter_model.safetensors`;
+  await writeSafetensors(path, await readSafetensors(path), {});
+  const base = await readReference("bert");
+  const adapter = await loadAdapter(await loadClassifier(base.folder), copy.path);
+  const logits = adapter.forward(base.batch()).dataSync();
+  assertClose(logits, (await readExpected(folder)).numbers("logits"), 1e-5);
+});
+
+Deno.test("loadAdapter() warns of a field that it does not know, and goes on", async () => {
+  const said: string[] = [];
+  const { warn } = console;
+  console.warn = (text) => said.push(text);
+  try {
+    await accepts("rslora", { json: { use_magic: true, revision: "main" } });
+  } finally {
+    console.warn = warn;
+  }
+  assert.equal(said.length, 1);
+  assert.match(said[0]!, /adapter_config.json: ignored, as they are not known, are use_magic$/);
+});
+
+const A = "base_model.model.bert.encoder.layer.1.attention.self.value.lora_A.weight";
+const short = A.replace("base_model.model.", "");
+const FAULTS: {
+  what: string;
+  error: RegExp;
+  json?: Record<string, unknown>;
+  tensors?: (tensors: Map<string, StoredTensor>) => void;
+}[] = [
+  {
+    what: "a missing tensor",
+    tensors: (tensors) => tensors.delete(A),
+    error: new RegExp(`missing are \\[${short}\\], unexpected are \\[\\]; .* Does it belong to`),
+  },
+  {
+    what: "a missing head",
+    tensors: (tensors) => {
+      tensors.delete("base_model.model.classifier.bias");
+      tensors.delete("base_model.model.classifier.weight");
+    },
+    error:
+      /missing are \[classifier.bias, classifier.weight\], unexpected are \[\]; it has \[.* and 4 more\]. Save it again with task_type="SEQ_CLS", or set task_type and modules_to_save to null in/,
+  },
+  {
+    what: "an unexpected tensor",
+    tensors: (tensors) => tensors.set(`${A}.extra`, tensors.get(A)!),
+    error: new RegExp(`missing are \\[\\], unexpected are \\[${short}.extra\\]`),
+  },
+  {
+    what: "a tensor of another shape",
+    tensors: (tensors) => tensors.get(A)!.shape.reverse(),
+    error: new RegExp(`'${short}' must be \\[4,32\\]: current value is \\[32,4\\]`),
+  },
+  {
+    what: "a tensor of whole numbers",
+    tensors: (tensors) =>
+      tensors.set(A, { dtype: "I32", shape: [4, 32], data: new Int32Array(128) }),
+    error: new RegExp(`'${short}' of .* as weights as 'dtype' must be F32, F64, F16 or BF16`),
+  },
+  {
+    what: "another kind of adapter",
+    json: { peft_type: "IA3" },
+    error: /'peft_type' must be "LORA": current value is "IA3"/,
+  },
+  {
+    what: "another rank",
+    json: { r: 3 },
+    error: /lora_A.weight' must be \[3,32\]: current value is \[4,32\]. Do its rank and/,
+  },
+  {
+    what: "another way to begin",
+    json: { init_lora_weights: "pissa" },
+    error:
+      /adapter_config.json: .* 'initLoraWeights' must be true, false or "gaussian": .* "pissa"/,
+  },
+  {
+    what: "another task",
+    json: { task_type: "CAUSAL_LM" },
+    error:
+      /adapter_config.json: .* 'taskType' must be "SEQ_CLS" or null: current value is "CAUSAL_LM"/,
+  },
+  {
+    what: "target modules that are none",
+    json: { target_modules: 3 },
+    error:
+      /adapter_config.json: .* 'targetModules' must be a list of names, .*: current value is 3/,
+  },
+  ...Object.entries({
+    fan_in_fan_out: true,
+    lora_bias: true,
+    layers_pattern: ["layer"],
+    use_qalora: true,
+    alora_invocation_tokens: [1],
+    trainable_token_indices: [1],
+  }).map(([field, value]) => ({
+    what: field,
+    json: { [field]: value },
+    error: new RegExp(`'${field}' must be .*Adapters with this option are not supported`),
+  })),
+];
+
+for (const { what, error, ...change } of FAULTS) {
+  Deno.test(`loadAdapter() refuses ${what} and leaves the model as it was`, async () => {
+    const { folder, batch } = await readReference("bert");
+    const model = await loadClassifier(folder);
+    const before = model.forward(batch()).dataSync().slice();
+    await using copy = await alteredCopy(`${folder}/adapter`, change);
+    const count = tf.memory().numTensors;
+    await assert.rejects(loadAdapter(model, copy.path), { name: "TypeError", message: error });
+    assert.equal(tf.memory().numTensors, count);
+    assert.ok([...model.parameters.values()].every(({ trainable }) => trainable));
+    assert.deepEqual(model.forward(batch()).dataSync(), before);
+    await loadAdapter(model, `${folder}/adapter`);
+  });
+}
+
+Deno.test("loadAdapter() says what is wrong with a folder that has no adapter", async () => {
+  const { folder } = await readReference("bert");
+  const model = await loadClassifier(folder);
+  await using copy = await alteredCopy(`${folder}/adapter`, {});
+  await Deno.rename(`${copy.path}/adapter_model.safetensors`, `${copy.path}/adapter_model.bin`);
+  await assert.rejects(loadAdapter(model, copy.path), {
+    name: "NotFound",
+    message:
+      /adapter_model.safetensors as it is not there. Of an adapter_model.bin, .* peft make one/,
+  });
+  await Deno.truncate(`${copy.path}/adapter_config.json`, 100);
+  await assert.rejects(loadAdapter(model, copy.path), {
+    name: "TypeError",
+    message: /^Cannot load .*adapter_config.json: /,
+  });
+});

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import * as tf from "@tensorflow/tfjs-core";
+import { assertClose, maxDifference } from "../../helpers/close.ts";
+import { temporaryFolder } from "../../helpers/altered.ts";
+import { assertGradients, lossAndGradients, withoutGradient } from "../../helpers/gradients.ts";
+import { fixture, readExpected, readReference } from "../../helpers/reference.ts";
+import { trainOnBatches } from "../../helpers/training.ts";
+import {
+  type Batch,
+  loadAdapter,
+  loadClassifier,
+  mergeAdapter,
+  type Random,
+  saveAdapter,
+  trainableParameters,
+} from "lightweight-finetuning";
+import { withPlainKernels } from "../../../lib/kernels/native.ts";
+
+// One folder for each option, written by peft: test/fixtures/lora.py.
+const OPTIONS = [...Deno.readDirSync(fixture("lora"))].map(({ name }) => name).sort();
+
+async function loadOption(option: string) {
+  const folder = fixture(`lora/${option}`);
+  const expected = await readExpected(folder);
+  const notes: { kind: string; trained: string[]; trainableParameters: string } = JSON.parse(
+    await Deno.readTextFile(`${folder}/expected.json`),
+  );
+  const base = await readReference(notes.kind);
+  const model = await loadClassifier(base.folder, { dropout: 0 });
+  const untouched = model.forward(base.batch()).dataSync<"float32">();
+  const adapter = await loadAdapter(model, folder);
+  return { folder, base, batch: base.batch(), untouched, adapter, expected, notes };
+}
+
+/** Has dropout drop what FixedDropout of test/fixtures/lora.py drops. */
+function fixedRandom(): Random {
+  const random = {
+    seed: 0,
+    draws: 0,
+    uniform<R extends tf.Rank>(shape: tf.ShapeMap[R]): tf.Tensor<R> {
+      const call = random.draws++;
+      const [rows, width] = shape as [number, number];
+      const isKept = (_: unknown, i: number) => (i % width + call) % 4 ? 1 : 0;
+      return tf.tensor<R>(Float32Array.from({ length: rows * width }, isKept), shape);
+    },
+    normal: () => assert.fail("dropout draws no normal numbers"),
+  };
+  return random;
+}
+
+for (const option of OPTIONS) {
+  Deno.test(`loadAdapter() gives peft's logits with ${option}, and trains what peft trains`, async () => {
+    const { adapter, batch, untouched, expected, notes } = await loadOption(option);
+    const logits = adapter.forward(batch).dataSync<"float32">();
+    assertClose(logits, expected.numbers("logits"), 1e-5);
+    assert.ok(maxDifference(logits, untouched) > 0.01);
+    const trainable = [...adapter.parameters].filter(([, variable]) => variable.trainable);
+    assert.deepEqual(trainable.map(([name]) => name).sort(), notes.trained);
+    assert.equal(String(trainableParameters(adapter)), notes.trainableParameters);
+    mergeAdapter(adapter);
+    const merged = adapter.forward(batch).dataSync<"float32">();
+    assertClose(merged, expected.numbers("merged.logits"), 1e-5);
+  });
+
+  Deno.test(`saveAdapter() writes what peft wrote with ${option}`, async () => {
+    const { adapter, folder: from } = await loadOption(option);
+    await using folder = await temporaryFolder();
+    await saveAdapter(adapter, folder.path);
+    const [ours, theirs] = await Promise.all([folder.path, from].map(async (folder) => ({
+      tensors: await Deno.readFile(`${folder}/adapter_model.safetensors`),
+      config: await Deno.readTextFile(`${folder}/adapter_config.json`),
+    })));
+    assert.deepEqual(ours!.tensors, theirs!.tensors);
+    // Without a task peft notes the class of the base too.
+    const config = theirs!.config.replace(/"auto_mapping": \{[^}]*\}/, '"auto_mapping": null');
+    assert.equal(ours!.config, config);
+  });
+
+  const { expected: { group } } = await loadOption(option);
+  if (!group("grad.").size) continue;
+
+  Deno.test(`every gradient of one step with ${option} is PyTorch's`, async () => {
+    const { adapter, batch, expected } = await loadOption(option);
+    const random = adapter.lora.loraDropout ? fixedRandom() : undefined;
+    const model = { ...adapter, forward: (batch: Batch) => adapter.forward(batch, random) };
+    const tensors = tf.memory().numTensors;
+    const { loss, gradients } = withPlainKernels(() => lossAndGradients(model, batch));
+    assert.equal(tf.memory().numTensors, tensors);
+    assertClose([loss], expected.numbers("loss"), 1e-5);
+    assertGradients(gradients, expected.group("grad."));
+  });
+
+  if (!group("after5.").size) continue;
+
+  Deno.test(`Trainer changes the adapter with ${option} in 5 steps as Transformers' does`, async () => {
+    const { adapter, base, expected } = await loadOption(option);
+    const history = await trainOnBatches(adapter, base, 5);
+    assertClose(history.map(({ loss }) => loss!), expected.numbers("losses"), 1e-4);
+    for (const [name, after] of expected.group("after5.")) {
+      // Adam scales up what rounding leaves of a gradient that is none.
+      const tolerance = withoutGradient(name) ? 1e-1 : 1e-4;
+      assertClose(adapter.parameters.get(name)!.dataSync(), after, tolerance, name);
+    }
+  });
+}

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { basename } from "node:path";
+import { fileDigest } from "../../lib/hub/blob.ts";
+import type { HubOptions } from "../../lib/hub/settings.ts";
+import { type HubServer, serveHub } from "./hub_server.ts";
+
+export const HUB = new URL("../fixtures/hub", import.meta.url).pathname;
+export const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** No message may hold it. */
+export const TOKEN = "hf_mustNotBeShown";
+
+export const names = (folder: string) =>
+  Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
+
+export const weightRequests = (hub: HubServer) =>
+  hub.requests.filter(({ path }) => path.includes("/cdn/"));
+
+/**
+ * Runs a test with a server of its own and an empty cache, which must hold no bad file afterwards.
+ *
+ * @param folder What is served.
+ */
+export async function withHub(
+  test: (hub: HubServer, options: HubOptions & { cacheFolder: string }) => Promise<void>,
+  folder = HUB,
+) {
+  const parent = await Deno.makeTempDir();
+  const cacheFolder = `${parent}/cache`;
+  const hub = serveHub(folder, 0, 2); // two a page: the file list goes over several
+  try {
+    const options = { endpoint: hub.url, offline: false, retryDelay: 1, token: TOKEN };
+    await test(hub, { ...options, cacheFolder });
+    assert.deepEqual(names(parent).filter((name) => name !== "cache"), []);
+    await assertSound(cacheFolder);
+  } finally {
+    await hub.close();
+    await Deno.remove(parent, { recursive: true });
+  }
+}
+
+/** Each blob has the hash that is its name, or is incomplete; each link leads to a blob. */
+export async function assertSound(cacheFolder: string) {
+  for (const repo of await Deno.stat(cacheFolder).then(() => names(cacheFolder), () => [])) {
+    assert.match(repo, /^(model|dataset)s--\w+--\w+$/);
+    const storage = `${cacheFolder}/${repo}`;
+    for (const part of names(storage)) assert.match(part, /^(blobs|refs|snapshots)$/);
+    for (const blob of names(`${storage}/blobs`)) {
+      assert.match(blob, /^(\w{40}|\w{64})(\.incomplete)?$/);
+      if (blob.endsWith(".incomplete")) continue;
+      const path = `${storage}/blobs/${blob}`;
+      const size = Deno.statSync(path).size;
+      const digest = blob.length === 64
+        ? await fileDigest(path, "sha256")
+        : await fileDigest(path, "sha1", `blob ${size}\0`);
+      assert.equal(digest, blob);
+    }
+    const snapshots = `${storage}/snapshots`;
+    for (const commit of await Deno.stat(snapshots).then(() => names(snapshots), () => [])) {
+      assert.match(commit, /^\w{40}$/);
+      for (const file of names(`${snapshots}/${commit}`)) {
+        const target = await Deno.realPath(`${snapshots}/${commit}/${file}`);
+        assert.equal(target, `${await Deno.realPath(storage)}/blobs/${basename(target)}`);
+      }
+    }
+  }
+}
+
+/** The error of a promise, one line long and without the token, its causes included. */
+export async function rejection(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(() => assert.fail("resolved"), (error: Error) => error);
+  assert.equal(error.message.includes("\n"), false, error.message);
+  assert.equal(Deno.inspect(error).includes(TOKEN), false);
+  return error.message;
+}
