@@ -47,8 +47,8 @@ export async function step(options: StepOptions, onStep = () => {}) {
   const times: number[] = [];
   const model = await load(folder, way);
   const trainer = new Trainer(model, {
-    train: { inputIds: repeat(batch.inputIds), labels: repeat(batch.labels) },
-    evaluation: { inputIds: batch.inputIds.slice(0, 1), labels: batch.labels },
+    trainDataset: { inputIds: repeat(batch.inputIds), labels: repeat(batch.labels) },
+    evalDataset: { inputIds: batch.inputIds.slice(0, 1), labels: batch.labels },
     numTrainEpochs: 1,
     perDeviceTrainBatchSize: batch.labels.length,
     trainSamplingStrategy: "sequential",
@@ -87,8 +87,8 @@ async function epoch({ model: folder, rows }: { model: string; rows: number }) {
     return forward(batch, random);
   };
   const trainer = new Trainer(model, {
-    train,
-    evaluation: { inputIds: train.inputIds.slice(0, 1), labels: train.labels },
+    trainDataset: train,
+    evalDataset: { inputIds: train.inputIds.slice(0, 1), labels: train.labels },
     learningRate: 1e-3,
     numTrainEpochs: 1,
     perDeviceTrainBatchSize: 16,

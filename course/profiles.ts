@@ -22,7 +22,7 @@ export interface Profile {
   adapter: TrainingNumbers;
 }
 
-type TrainingNumbers = Omit<TrainerOptions, "train" | "evaluation" | "listeners" | "seed">;
+type TrainingNumbers = Omit<TrainerOptions, "trainDataset" | "evalDataset" | "listeners" | "seed">;
 
 // The original's adapter, the same in every profile.
 const lora: Partial<LoraConfig> = {

@@ -49,11 +49,16 @@ export { saveModel } from "./model/save.ts";
 export { profile } from "../course/profiles.ts";
 export type { Profile } from "../course/profiles.ts";
 export { openSafetensors, readSafetensors, writeSafetensors } from "./safetensors/safetensors.ts";
-export type { Dtype, SafetensorsFile, StoredTensor } from "./safetensors/safetensors.ts";
+export type {
+  Dtype,
+  SafetensorsFile,
+  StoredTensor,
+  TensorToWrite,
+} from "./safetensors/safetensors.ts";
 export { loadTokenizer } from "./tokenizer/tokenizer.ts";
 export type { Tokenizer } from "./tokenizer/tokenizer.ts";
 export { examples, openTokens, saveTokens, tokenize } from "./tokenizer/tokens.ts";
-export { clipFactor } from "./train/clip.ts";
+export { clipFactor } from "./train/optimizer.ts";
 export type {
   HistoryRecord,
   TrainerEvent,

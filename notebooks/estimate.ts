@@ -40,8 +40,8 @@ async function estimate(
   const few = { ...numbers, maxSteps: 3, trainSamplingStrategy: "sequential" } as const;
   const trainer = new Trainer(model, {
     ...few,
-    train: first(train, 4 * (numbers.perDeviceTrainBatchSize ?? 8)),
-    evaluation: first(evaluation, 1),
+    trainDataset: first(train, 4 * (numbers.perDeviceTrainBatchSize ?? 8)),
+    evalDataset: first(evaluation, 1),
     listeners: [(event) => void (event.type === "step" && steps.push(event.seconds))],
   });
   await trainer.train();

@@ -10,7 +10,7 @@ import { type Adapter, createAdapter, removeAdapter } from "./adapter.ts";
 import { loraParameters } from "./lora/layer.ts";
 import { fromPeft, toPeft } from "./lora/peft.ts";
 import { moduleOf, savedModule } from "./targets.ts";
-import { mustBe } from "./state.ts";
+import { requireState } from "./state.ts";
 
 const PREFIX = "base_model.model.";
 
@@ -24,7 +24,7 @@ const PREFIX = "base_model.model.";
  * ```
  */
 export async function saveAdapter(adapter: Adapter, folder: string): Promise<void> {
-  mustBe(adapter, "save", "enabled", "disabled", "merged");
+  requireState(adapter, "save", "enabled", "disabled", "merged");
   await Deno.mkdir(folder, { recursive: true });
   const tensors = new Map<string, StoredTensor>();
   for (const [name, variable] of keyed(adapter)) {

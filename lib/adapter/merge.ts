@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Adapter } from "./adapter.ts";
-import { attach, detach, exchange, mustBe } from "./state.ts";
+import { attach, detach, exchange, requireState } from "./state.ts";
 
 /**
  * Puts the update into the base's weights, so that the model runs as fast as without an adapter and can be saved for
@@ -11,7 +11,7 @@ import { attach, detach, exchange, mustBe } from "./state.ts";
  * @throws {RangeError} When a merged weight would not be finite. Nothing has changed then.
  */
 export function mergeAdapter(adapter: Adapter): void {
-  mustBe(adapter, "merge", "enabled");
+  requireState(adapter, "merge", "enabled");
   const { model, layers, originals } = adapter;
   const merged = new Map<string, tf.Variable>();
   try {
@@ -53,7 +53,7 @@ export function mergeAdapter(adapter: Adapter): void {
  * @throws {Error} When the adapter is not merged.
  */
 export function unmergeAdapter(adapter: Adapter): void {
-  mustBe(adapter, "unmerge", "merged");
+  requireState(adapter, "unmerge", "merged");
   const { model, layers, originals } = adapter;
   for (const module of layers.keys()) {
     const name = `${module}.weight`;

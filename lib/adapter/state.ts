@@ -16,7 +16,7 @@ import { loraParameters } from "./lora/layer.ts";
  * ```
  */
 export function disableAdapter(adapter: Adapter): void {
-  mustBe(adapter, "disable", "enabled");
+  requireState(adapter, "disable", "enabled");
   detach(adapter);
   exchangeOriginals(adapter, false);
   adapter.state = "disabled";
@@ -28,7 +28,7 @@ export function disableAdapter(adapter: Adapter): void {
  * @throws {Error} When the adapter is not disabled.
  */
 export function enableAdapter(adapter: Adapter): void {
-  mustBe(adapter, "enable", "disabled");
+  requireState(adapter, "enable", "disabled");
   attach(adapter);
   exchangeOriginals(adapter, true);
   adapter.state = "enabled";
@@ -81,7 +81,7 @@ const REMEDY = {
 };
 
 /** Fails unless an adapter is in one of the states. */
-export function mustBe({ state }: Adapter, verb: string, ...states: Adapter["state"][]) {
+export function requireState({ state }: Adapter, verb: string, ...states: Adapter["state"][]) {
   if (!states.includes(state)) {
     throw new Error(
       `Cannot ${verb} the adapter as it must be ${states.join(" or ")}: current value is ` +

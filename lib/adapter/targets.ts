@@ -38,7 +38,7 @@ export function checkTargets(model: Classifier, lora: LoraConfig) {
   const modules = [...linears, ...[...model.parameters.keys()].map(moduleOf)].flatMap(paths);
   const layers = linears.map(layerOf).filter((layer) => layer !== undefined);
   const saved = lora.modulesToSave.filter((end) => !HEAD.includes(end));
-  const must = (option: keyof LoraConfig, what: string, value: string) => {
+  const refuse = (option: keyof LoraConfig, what: string, value: string) => {
     throw new RangeError(
       `Cannot add an adapter as '${option}' must ${what}: current value is ${
         JSON.stringify(lora[option])
@@ -58,23 +58,25 @@ export function checkTargets(model: Classifier, lora: LoraConfig) {
     if (!unmatched.length) continue;
     const ends = new Set(pool.map((name) => name.split(".").slice(-2).join(".")));
     const some = [...ends].slice(0, 12).join(", ");
-    must(option, `name what is there, such as ${some}`, `${unmatched} matches nothing`);
+    refuse(option, `name what is there, such as ${some}`, `${unmatched} matches nothing`);
   }
   for (const [name, { dtype }] of model.parameters) {
     if (dtype === "float32" || !savedModule(moduleOf(name), lora)) continue;
-    must("modulesToSave", "name modules in full precision", `${name} is ${dtype}`);
+    refuse("modulesToSave", "name modules in full precision", `${name} is ${dtype}`);
   }
   for (const value of each(lora.targetModules)) {
     const found = linears.filter((module) => matches(value, module));
     if (!found.some((module) => adapted.includes(module))) {
       const what = `name layers that '${leftOutBy(found[0]!, lora)}' does not take`;
-      must("targetModules", what, `${value} matches only ${found.join(", ")}`);
+      refuse("targetModules", what, `${value} matches only ${found.join(", ")}`);
     }
     if (value === ALL) continue;
     const other = modules.find((path) =>
       !linears.includes(path) && matches(value, path) && !leftOutBy(path, lora)
     );
-    if (other) must("targetModules", "match linear layers alone", `${value} matches ${other} too`);
+    if (other) {
+      refuse("targetModules", "match linear layers alone", `${value} matches ${other} too`);
+    }
   }
 }
 

@@ -10,7 +10,7 @@ import { progressBar } from "./progress.ts";
  *
  * @example
  * ```ts ignore
- * await new Trainer(model, { train, evaluation, listeners: [showTraining()] }).train();
+ * await new Trainer(model, { trainDataset, evalDataset, listeners: [showTraining()] }).train();
  * ```
  */
 export function showTraining(): TrainerListener {

@@ -2,7 +2,6 @@ import * as tf from "@tensorflow/tfjs-core";
 import { type Batch, batches, byLength, type Examples } from "../batches.ts";
 import { crossEntropy } from "../kernels/loss.ts";
 import type { TextModel } from "../model/classifier.ts";
-import { withMemoryFor } from "./memory.ts";
 
 /** How a model did on some rows; arrays are in the rows' own order. */
 export interface Evaluation {
@@ -61,9 +60,9 @@ export async function evaluate(
       return [output.dataSync<"float32">(), loss.dataSync()[0]!];
     };
     const remedy = "lower 'batchSize' (a Trainer's 'perDeviceEvalBatchSize')";
-    const [values, loss] = tf.tidy(() => withMemoryFor(batch, remedy, compute));
+    const [values, loss] = tf.tidy(() => explainOutOfMemory(batch, remedy, compute));
     const classes = values.length / batch.size;
-    mustBeFinite(values, batch);
+    checkFinite(values, batch);
     if (!logits.length) logits = new Float32Array(count * classes);
     lossSum += loss * batch.size;
     batch.rows.forEach((row, i) => {
@@ -83,7 +82,7 @@ export async function evaluate(
   };
 }
 
-function mustBeFinite(logits: Float32Array, { rows, size }: Batch) {
+function checkFinite(logits: Float32Array, { rows, size }: Batch) {
   const classes = logits.length / size;
   const broken = rows.filter((_, i) =>
     !logits.subarray(i * classes, (i + 1) * classes).every(Number.isFinite)
@@ -94,4 +93,27 @@ function mustBeFinite(logits: Float32Array, { rows, size }: Batch) {
     `Cannot evaluate as logits must be finite numbers: those of rows ${list} are not. ` +
       "Does a weight of the model hold NaN or Infinity?",
   );
+}
+
+/**
+ * Computes something of a batch.
+ *
+ * @param remedy What to do where the device has too little memory for it.
+ * @throws {Error} In that case; the message tells the batch's size.
+ */
+export function explainOutOfMemory<T>(
+  { size, length }: Batch,
+  remedy: string,
+  compute: () => T,
+): T {
+  try {
+    return compute();
+  } catch (error) {
+    if (!/\bOOM\b|resource exhausted/i.test(String(error))) throw error;
+    throw new Error(
+      `Cannot compute a batch of ${size} rows × ${length} tokens as the device's memory is full: ` +
+        `${remedy}, or truncate the texts to fewer tokens`,
+      { cause: error },
+    );
+  }
 }

@@ -9,6 +9,13 @@ export interface StoredTensor {
   data: ArrayBufferView;
 }
 
+/** A tensor for a file; `data` may be a function that fetches the numbers when they are to be written. */
+export interface TensorToWrite {
+  dtype: Dtype;
+  shape: number[];
+  data: ArrayBufferView | (() => Promise<ArrayBufferView>);
+}
+
 /** An open file: its header is checked, its numbers are read on demand. */
 export interface SafetensorsFile {
   metadata: Record<string, string>;
@@ -93,7 +100,7 @@ export async function readSafetensors(path: string): Promise<Map<string, StoredT
  */
 export async function writeSafetensors(
   path: string,
-  tensors: Map<string, StoredTensor>,
+  tensors: Map<string, TensorToWrite>,
   metadata: Record<string, string> = { format: "pt" },
 ): Promise<void> {
   const rank = (dtype: Dtype) => Object.keys(DTYPES).indexOf(dtype);
@@ -108,14 +115,8 @@ export async function writeSafetensors(
         `Cannot write '${name}' as a tensor's name must be Unicode text other than __metadata__`,
       );
     }
-    const expected = shape.reduce((a, b) => a * b, 1) * DTYPES[dtype].BYTES_PER_ELEMENT;
-    if (data.byteLength !== expected) {
-      throw new RangeError(
-        `Cannot write '${name}' as 'data' must be ${expected} bytes for ${dtype} [${shape}]: ` +
-          `current value is ${data.byteLength}`,
-      );
-    }
-    header.push([name, { dtype, shape, data_offsets: [offset, offset += data.byteLength] }]);
+    if (typeof data !== "function") checkSize(name, dtype, shape, data);
+    header.push([name, { dtype, shape, data_offsets: [offset, offset += byteSize(dtype, shape)] }]);
   }
   // An object would move names that are numbers to its front, and lose the name __proto__.
   const members = header.map((pair) => pair.map((part) => JSON.stringify(part)).join(":"));
@@ -128,13 +129,29 @@ export async function writeSafetensors(
   try {
     using file = await Deno.create(partial);
     await writeAll(file, prefix);
-    for (const [, { data }] of sorted) await writeAll(file, data);
+    for (const [name, { dtype, shape, data }] of sorted) {
+      const numbers = typeof data === "function" ? await data() : data;
+      checkSize(name, dtype, shape, numbers);
+      await writeAll(file, numbers);
+    }
     await file.sync();
     await Deno.rename(partial, path);
   } catch (error) {
     await Deno.remove(partial).catch(() => {});
     throw error;
   }
+}
+
+const byteSize = (dtype: Dtype, shape: number[]) =>
+  shape.reduce((a, b) => a * b, 1) * DTYPES[dtype].BYTES_PER_ELEMENT;
+
+function checkSize(name: string, dtype: Dtype, shape: number[], { byteLength }: ArrayBufferView) {
+  const expected = byteSize(dtype, shape);
+  if (byteLength === expected) return;
+  throw new RangeError(
+    `Cannot write '${name}' as 'data' must be ${expected} bytes for ${dtype} [${shape}]: ` +
+      `current value is ${byteLength}`,
+  );
 }
 
 /**

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../batches.ts";
-import { withMemoryFor } from "../evaluate/memory.ts";
+import { explainOutOfMemory } from "../evaluate/evaluate.ts";
 
 const REMEDY =
   "lower 'perDeviceTrainBatchSize' and raise 'gradientAccumulationSteps' as much, which gives " +
@@ -27,7 +27,7 @@ export function accumulateGradients(
   for (const batch of batches) {
     const weighed = () => tf.mul(lossOf(batch), batch.size / rows) as tf.Scalar;
     const { value, grads } = tf.tidy(() =>
-      withMemoryFor(batch, REMEDY, () => tf.variableGrads(weighed, [...parameters.values()]))
+      explainOutOfMemory(batch, REMEDY, () => tf.variableGrads(weighed, [...parameters.values()]))
     );
     loss += value.dataSync()[0]!;
     value.dispose();

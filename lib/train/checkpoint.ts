@@ -2,11 +2,10 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Random } from "../device/random.ts";
 import {
   openSafetensors,
-  type StoredTensor,
+  type TensorToWrite,
   writeSafetensors,
 } from "../safetensors/safetensors.ts";
 import type { Optimizer } from "./optimizer.ts";
-import type { Snapshot } from "./snapshot.ts";
 import type { TrainerState } from "./state.ts";
 
 /** All of a run that changes, and in which file of a checkpoint it is. */
@@ -77,14 +76,12 @@ async function eachTensor(path: string, use: (name: string, value: tf.Tensor) =>
 }
 
 /** Tensors for a file; each is fetched from the device only when it is written, so that few are held twice. */
-function stored(tensors: Iterable<readonly [string, tf.Tensor]>): Map<string, StoredTensor> {
+function stored(tensors: Iterable<readonly [string, tf.Tensor]>): Map<string, TensorToWrite> {
   return new Map(
     Array.from(tensors, ([name, tensor]) => [name, {
       dtype: "F32",
       shape: tensor.shape,
-      get data() {
-        return tensor.dataSync<"float32">();
-      },
+      data: () => tensor.data(),
     }]),
   );
 }
@@ -95,3 +92,35 @@ const toJson = (value: unknown) =>
 
 const fromJson = (text: string) =>
   JSON.parse(text, (_, x) => typeof x === "string" ? Number(x) : x);
+
+/** The values that parameters had at a moment, kept in memory. */
+export interface Snapshot {
+  /** The values kept, by the parameters' names. */
+  readonly values: Map<string, tf.Tensor>;
+  /** Keeps the values of now instead of those kept before. */
+  take(): void;
+  /** Sets the parameters to the values kept, if there are any. */
+  restore(): void;
+  /** Frees the values kept. */
+  dispose(): void;
+}
+
+/** A snapshot of parameters, empty until it is taken. A value is stored twice only once its parameter has changed. */
+export function createSnapshot(parameters: Map<string, tf.Variable>): Snapshot {
+  const values = new Map<string, tf.Tensor>();
+  const dispose = () => {
+    values.forEach((value) => value.dispose());
+    values.clear();
+  };
+  return {
+    values,
+    take() {
+      dispose();
+      for (const [name, variable] of parameters) values.set(name, variable.clone());
+    },
+    restore() {
+      for (const [name, value] of values) parameters.get(name)!.assign(value);
+    },
+    dispose,
+  };
+}

@@ -17,7 +17,7 @@ export interface Checkpoints {
   /** Where they are; "" for nowhere. */
   outputDir: string;
   /** How to go on after the loss ran away. */
-  readonly wayBack: string;
+  readonly remedy: string;
   /**
    * Sets the run to the newest whole one. Damaged ones are named in a warning and moved aside.
    *
@@ -58,7 +58,7 @@ export function createCheckpoints(
 
   const checkpoints: Checkpoints = {
     outputDir: options.outputDir,
-    get wayBack() {
+    get remedy() {
       if (!newest) return "Try a lower learningRate";
       return `The last checkpoint is ${newest}: go on from it in a new Trainer with a lower ` +
         "learningRate, resumeFromCheckpoint: true and acceptChanges: ['learningRate']; remove it " +
@@ -74,7 +74,7 @@ export function createCheckpoints(
           continue;
         }
         const there = JSON.parse(await Deno.readTextFile(`${path}/fingerprint.json`));
-        mustBeSame(changes(there, await here(), acceptChanges), path);
+        checkSameRun(changes(there, await here(), acceptChanges), path);
         for (const [path, fault] of damaged) {
           console.warn(`${path} is damaged and moved to ${path}.damaged: ${fault}`);
           await Deno.remove(`${path}.damaged`, { recursive: true }).catch(() => {});
@@ -114,7 +114,7 @@ export function createCheckpoints(
       if (!Number.isFinite(norm)) {
         throw new Error(
           `Cannot keep step ${step} as weights must be numbers: the norm of '${name}' is ${norm}. ` +
-            checkpoints.wayBack,
+            checkpoints.remedy,
         );
       }
       const path = pathOf(step);
@@ -136,7 +136,7 @@ export function createCheckpoints(
   return checkpoints;
 }
 
-function mustBeSame(changed: string[], path: string) {
+function checkSameRun(changed: string[], path: string) {
   if (!changed.length) return;
   const few = changed.slice(0, 5).join("; ");
   const more = changed.length > 5 ? ` (and ${changed.length - 5} more)` : "";

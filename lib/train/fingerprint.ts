@@ -9,7 +9,7 @@ export type Fingerprint = Record<string, string>;
 
 /** Options that change no number, and those that are told otherwise. */
 const LEFT_OUT: (keyof TrainerOptions)[] = [
-  ...["train", "evaluation", "computeMetrics", "listeners"] as const,
+  ...["trainDataset", "evalDataset", "computeMetrics", "listeners"] as const,
   ...["outputDir", "saveSteps", "saveTotalLimit", "resumeFromCheckpoint", "acceptChanges"] as const,
 ];
 
@@ -25,8 +25,8 @@ export async function fingerprint(
   const { baseModelNameOrPath: _name, ...lora } = (model as Partial<Adapter>).lora ?? {};
   const taken: Fingerprint = {
     ...texts("", options, LEFT_OUT),
-    train: hashOfRows(options.train),
-    evaluation: hashOfRows(options.evaluation),
+    train: hashOfRows(options.trainDataset),
+    evaluation: hashOfRows(options.evalDataset),
     ...texts("config.", config),
     ...texts("lora.", lora),
   };

@@ -5,19 +5,19 @@ import { sumOfSquares } from "../kernels/squares.ts";
  * Fails where the numbers of a step are none.
  *
  * @param step Which one, and on what.
- * @param wayBack What to do about it.
+ * @param remedy What to do about it.
  */
-export function mustBeFinite(
+export function checkFinite(
   { loss, norm, gradients }: { loss: number; norm: number; gradients: tf.NamedTensorMap },
   step: { step: number; rows: number[] },
-  wayBack: string,
+  remedy: string,
 ) {
   if (Number.isFinite(loss) && Number.isFinite(norm)) return;
   const largest = largestOf(gradients);
   throw new Error(
     `Cannot go on training as the loss must be a number: at step ${step.step} it is ${loss}, the ` +
       `gradients' norm ${norm}, on rows ${step.rows.join(", ")}; the largest gradient is that of ` +
-      `'${largest.name}', of norm ${largest.norm}. ${wayBack}`,
+      `'${largest.name}', of norm ${largest.norm}. ${remedy}`,
   );
 }
 

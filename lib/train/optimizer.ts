@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { adamWStep } from "../kernels/adamw.ts";
-import { isDecayed } from "./decay.ts";
+import { sumOfSquares } from "../kernels/squares.ts";
 
 /** What AdamW keeps of a parameter's gradients, in the parameter's shape. */
 export interface Moments {
@@ -79,4 +79,28 @@ export function adamW(
     },
   };
   return optimizer;
+}
+
+const NOT_DECAYED = [/bias/, /layernorm/, /rmsnorm/, /(^|\.)norm($|\.)/, /_norm($|\.)/];
+
+/**
+ * Whether weight decay acts on a parameter of this name: on all but biases and what normalisation scales by.
+ *
+ * @see Trainer.get_decay_parameter_names of Transformers, whose patterns these are
+ */
+export const isDecayed = (name: string): boolean =>
+  !NOT_DECAYED.some((pattern) => pattern.test(name.toLowerCase()));
+
+/**
+ * What gradients must be multiplied by so that the norm of all of them together is at most `maxNorm`.
+ *
+ * @returns The factor, at most 1, and the norm before.
+ * @see torch.nn.utils.clip_grad_norm_, whose 1e-6 this keeps
+ */
+export function clipFactor(
+  gradients: tf.NamedTensorMap,
+  maxNorm: number,
+): { factor: number; norm: number } {
+  const norm = tf.tidy(() => tf.sqrt(sumOfSquares(Object.values(gradients))).dataSync()[0]!);
+  return { factor: Math.min(1, maxNorm / (norm + 1e-6)), norm };
 }

@@ -6,8 +6,10 @@ import { type LrSchedulerType, schedules } from "./schedule.ts";
 
 /** How {@link Trainer} trains; names and defaults are those of Transformers' TrainingArguments. */
 export interface TrainerOptions {
-  train: Examples;
-  evaluation: Examples;
+  /** Rows to train on. */
+  trainDataset: Examples;
+  /** Rows to evaluate on while training. */
+  evalDataset: Examples;
   /** The highest: of the first step, or of the one after the warm-up. @default {5e-5} */
   learningRate?: number;
   /** How the learning rate goes on. @default {"linear"} */
@@ -115,15 +117,15 @@ export function trainerOptions(options: TrainerOptions): Required<TrainerOptions
     ...options,
   };
   for (const [range, holds, names] of RANGES) {
-    for (const name of names) must(holds(filled[name]), name, range, filled[name]);
+    for (const name of names) checkOption(holds(filled[name]), name, range, filled[name]);
   }
   for (const [name, choices] of Object.entries(CHOICES)) {
     const value = filled[name as keyof typeof CHOICES];
-    must(choices.includes(value), name, choices.join(", "), value);
+    checkOption(choices.includes(value), name, choices.join(", "), value);
   }
-  for (const name of ["train", "evaluation"] as const) {
+  for (const name of ["trainDataset", "evalDataset"] as const) {
     const rows = filled[name].inputIds.length;
-    must(rows > 0, `${name} rows`, "above 0", rows);
+    checkOption(rows > 0, name, "at least one row", rows);
   }
   if (!options.computeMetrics) metricNamed(metricForBestModel, { evalLoss: 0, accuracy: 0 });
   return filled;
@@ -161,7 +163,7 @@ function isCount(value: number): boolean {
 }
 
 /** Fails as an option that is out of its range does. */
-export function must(holds: boolean, name: string, range: string, value: unknown) {
+export function checkOption(holds: boolean, name: string, range: string, value: unknown) {
   if (!holds) {
     throw new RangeError(`Cannot train as '${name}' must be ${range}: current value is ${value}`);
   }

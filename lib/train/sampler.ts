@@ -15,7 +15,7 @@ export interface Sampler {
 /** Plans a run as Trainer does: an epoch's last step may have fewer batches, and its last batch fewer rows. */
 export function createSampler(options: Required<TrainerOptions>): Sampler {
   const { perDeviceTrainBatchSize, gradientAccumulationSteps, maxSteps, numTrainEpochs } = options;
-  const lengths = options.train.inputIds.map(({ length }) => length);
+  const lengths = options.trainDataset.inputIds.map(({ length }) => length);
   const batches = Math.ceil(lengths.length / perDeviceTrainBatchSize);
   const stepsPerEpoch = Math.ceil(batches / gradientAccumulationSteps);
   const stepSize = perDeviceTrainBatchSize * gradientAccumulationSteps;

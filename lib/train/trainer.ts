@@ -6,21 +6,17 @@ import { evaluate } from "../evaluate/evaluate.ts";
 import { crossEntropy } from "../kernels/loss.ts";
 import type { TextModel } from "../model/classifier.ts";
 import { accumulateGradients } from "./accumulate.ts";
-import { judge } from "./best.ts";
-import type { Run } from "./checkpoint.ts";
+import { createSnapshot, type Run } from "./checkpoint.ts";
 import { type Checkpoints, createCheckpoints } from "./checkpoints.ts";
-import { clipFactor } from "./clip.ts";
 import type { HistoryRecord, TrainerEvent, TrainerRequest, TrainResult } from "./events.ts";
-import { mustBeFinite } from "./finite.ts";
+import { checkFinite } from "./finite.ts";
 import { listenForInterrupt } from "./interrupt.ts";
-import { evaluationMetrics, metricNamed } from "./metrics.ts";
-import { adamW } from "./optimizer.ts";
-import { must, type TrainerOptions, trainerOptions } from "./options.ts";
-import { trainResult } from "./result.ts";
+import { evaluationMetrics, metricNamed, updateBest } from "./metrics.ts";
+import { adamW, clipFactor } from "./optimizer.ts";
+import { checkOption, type TrainerOptions, trainerOptions } from "./options.ts";
 import { createSampler, type Sampler } from "./sampler.ts";
 import { schedules, warmupLength } from "./schedule.ts";
-import { createSnapshot } from "./snapshot.ts";
-import { newState, type TrainerState } from "./state.ts";
+import { newState, type TrainerState, trainResult } from "./state.ts";
 
 /** Where dropout begins among the seed's draws; heads and adapters begin near 0, and orders of rows are below it. */
 const DROPOUT_DRAWS = 2 ** 30;
@@ -39,8 +35,8 @@ const trainers = new WeakMap<TextModel, Trainer>();
  * @example
  * ```ts ignore
  * const trainer = new Trainer(model, {
- *   train,
- *   evaluation,
+ *   trainDataset: train,
+ *   evalDataset: evaluation,
  *   outputDir: "runs/mine/checkpoints",
  *   resumeFromCheckpoint: true, // run again after Stop or a crash, it goes on
  *   listeners: [showTraining()],
@@ -64,7 +60,7 @@ export class Trainer {
     this.#model = model;
     this.#options = trainerOptions(options);
     const trained = new Map([...model.parameters].filter(([, variable]) => variable.trainable));
-    must(trained.size > 0, "trainable parameters", "above 0", trained.size);
+    checkOption(trained.size > 0, "trainable parameters", "above 0", trained.size);
     this.#sampler = createSampler(this.#options);
     this.#state = newState();
     this.#run = {
@@ -198,8 +194,8 @@ export class Trainer {
         const limit = this.#options.maxGradNorm || Infinity; // 0 turns clipping off
         const { factor, norm } = clipFactor(gradients, limit);
         const rows = taken.flatMap(({ rows }) => rows);
-        const { wayBack } = this.#checkpoints;
-        mustBeFinite({ loss, norm, gradients }, { step: state.step + 1, rows }, wayBack);
+        const { remedy } = this.#checkpoints;
+        checkFinite({ loss, norm, gradients }, { step: state.step + 1, rows }, remedy);
         optimizer.step(gradients, learningRate, factor);
         return [loss, norm];
       });
@@ -224,10 +220,10 @@ export class Trainer {
   }
 
   #nextBatches(): Batch[] {
-    const { train, perDeviceTrainBatchSize, padToMultipleOf } = this.#options;
+    const { trainDataset, perDeviceTrainBatchSize, padToMultipleOf } = this.#options;
     const rows = this.#sampler.rowsAfter(this.#state.step);
     const { padTokenId } = this.#model.config;
-    return [...batches(train, rows, perDeviceTrainBatchSize, padTokenId, padToMultipleOf)];
+    return [...batches(trainDataset, rows, perDeviceTrainBatchSize, padTokenId, padToMultipleOf)];
   }
 
   async #recordWhenDue(stop: AbortSignal) {
@@ -253,8 +249,8 @@ export class Trainer {
   }
 
   async #evaluate(stop: AbortSignal): Promise<Record<string, number> | undefined> {
-    const { evaluation, computeMetrics, padToMultipleOf } = this.#options;
-    const result = await evaluate(this.#model, evaluation, {
+    const { evalDataset, computeMetrics, padToMultipleOf } = this.#options;
+    const result = await evaluate(this.#model, evalDataset, {
       batchSize: this.#options.perDeviceEvalBatchSize,
       padToMultipleOf,
       onBatch: async (batch, batches) => {
@@ -266,21 +262,21 @@ export class Trainer {
       if (error !== stop.reason) throw error;
     });
     if (!result) return;
-    const metrics = evaluationMetrics(result, evaluation.labels, computeMetrics);
-    this.#judge(metricNamed(this.#options.metricForBestModel, metrics));
+    const metrics = evaluationMetrics(result, evalDataset.labels, computeMetrics);
+    this.#updateBest(metricNamed(this.#options.metricForBestModel, metrics));
     return metrics;
   }
 
-  #judge(metric: number) {
+  #updateBest(metric: number) {
     const state = this.#state;
-    state.best = judge(state.best, metric, state.step, this.#options);
+    state.best = updateBest(state.best, metric, state.step, this.#options);
     if (this.#options.loadBestModelAtEnd && state.best.step === state.step) this.#run.best.take();
     if (state.best.waited >= this.#options.earlyStoppingPatience) state.ended = true;
   }
 
   #result(): TrainResult {
     const epoch = this.#sampler.epochAfter(this.#state.step);
-    const rows = this.#options.train.inputIds.length;
+    const rows = this.#options.trainDataset.inputIds.length;
     return trainResult(this.#state, this.#model, { epoch, rows, stopped: !this.#isOver });
   }
 

@@ -42,7 +42,8 @@ for (const kind of KINDS) {
       [...adapter.parameters].map(([name, x]) => [name, x.dataSync<"float32">().slice()]),
     );
     const rows = examples(reference, 3);
-    await new Trainer(adapter, { train: rows, evaluation: rows, learningRate: 1e-2 }).train();
+    await new Trainer(adapter, { trainDataset: rows, evalDataset: rows, learningRate: 1e-2 })
+      .train();
     for (const [name, variable] of adapter.parameters) {
       const isTrained = /\.lora_[AB]\.weight$|^(pre_)?classifier\.((dense|out_proj)\.)?\w+$/
         .test(name);
@@ -108,7 +109,7 @@ Deno.test("removeAdapter() gives back the model bit for bit, trainable, and free
   const [before, tensors] = [snapshot(model), tf.memory().numTensors];
   const adapter = addLora(model, EVERYTHING);
   const rows = examples(reference, 1);
-  await new Trainer(adapter, { train: rows, evaluation: rows, learningRate: 1e-2 }).train();
+  await new Trainer(adapter, { trainDataset: rows, evalDataset: rows, learningRate: 1e-2 }).train();
   removeAdapter(adapter);
   assert.deepEqual(snapshot(model), before);
   assert.equal(tf.memory().numTensors, tensors);

@@ -46,8 +46,8 @@ export async function trainOnBatches(
 ) {
   const rows = examples(reference, steps);
   const trainer = new Trainer(model, {
-    train: rows,
-    evaluation: { inputIds: rows.inputIds.slice(0, 8), labels: rows.labels },
+    trainDataset: rows,
+    evalDataset: { inputIds: rows.inputIds.slice(0, 8), labels: rows.labels },
     learningRate,
     numTrainEpochs: 1,
     perDeviceTrainBatchSize: rows.inputIds.length / steps,
@@ -103,8 +103,8 @@ export async function assertTrainsAlike(run: ReferenceRun, expected: Reference):
   const model = await loadWay(run.way, reference.folder);
   const rows = examples(reference, run.batches);
   const trainer = new Trainer(model, {
-    train: rows,
-    evaluation: examples(reference, 2),
+    trainDataset: rows,
+    evalDataset: examples(reference, 2),
     trainSamplingStrategy: "sequential",
     loggingSteps: 1,
     computeMetrics: meanSpread,

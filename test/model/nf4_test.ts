@@ -141,8 +141,8 @@ Deno.test("Trainer trains an adapter on 4-bit weights and leaves them bit for bi
   const adapter = addLora(model, { loraDropout: 0.1, targetModules: ["query", "dense"] });
   const counts: number[] = [];
   const trainer = new Trainer(adapter, {
-    train: rows,
-    evaluation: rows,
+    trainDataset: rows,
+    evalDataset: rows,
     numTrainEpochs: 40,
     learningRate: 1e-2,
     evalSteps: 20,

@@ -60,8 +60,8 @@ for (const way of ["full", "lora"] as const) {
   Deno.test(`Trainer steps by small batches as by a large one, ${way}`, async () => {
     const train = async (perDeviceTrainBatchSize: number, gradientAccumulationSteps: number) => {
       const trainer = new Trainer(await loadWay(way, reference.folder), {
-        train: some(21),
-        evaluation: some(4),
+        trainDataset: some(21),
+        evalDataset: some(4),
         numTrainEpochs: 2,
         perDeviceTrainBatchSize,
         gradientAccumulationSteps,

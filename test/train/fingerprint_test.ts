@@ -16,7 +16,7 @@ import { crash, resumable } from "../helpers/resumable.ts";
 await openDevice();
 
 const { options: given } = await resumable("full");
-const { inputIds, labels } = given.train;
+const { inputIds, labels } = given.trainDataset;
 
 const full = () => loadClassifier(fixture("bert"));
 const lora = async (loraAlpha = 8, baseModelNameOrPath = "") =>
@@ -45,12 +45,12 @@ const CHANGES: Record<string, Other> = {
   },
   train: {
     way: "full",
-    options: { train: { inputIds: inputIds.slice(1), labels: Array.from(labels).slice(1) } },
+    options: { trainDataset: { inputIds: inputIds.slice(1), labels: Array.from(labels).slice(1) } },
     said: /: train was 40 rows, sha256 [0-9a-f]{16} and is 39 rows, sha256 [0-9a-f]{16}\./,
   },
   evaluation: {
     way: "full",
-    options: { evaluation: { inputIds, labels: Array.from(labels, (label) => 3 - label) } },
+    options: { evalDataset: { inputIds, labels: Array.from(labels, (label) => 3 - label) } },
     said: /: evaluation was 40 rows, sha256 ([0-9a-f]{16}) and is 40 rows, sha256 (?!\1)\w{16}\./,
   },
   "config.hiddenDropoutProb": {

@@ -35,8 +35,8 @@ async function spoilt(options: Partial<TrainerOptions>, numbers: number[]) {
     state.after = values(model);
   };
   const trainer = new Trainer(model, {
-    train: ten,
-    evaluation: ten,
+    trainDataset: ten,
+    evalDataset: ten,
     learningRate: 1e-3,
     perDeviceTrainBatchSize: 2,
     gradientAccumulationSteps: 2,

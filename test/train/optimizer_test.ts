@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import { adamW, clipFactor, openDevice } from "lightweight-finetuning";
+import { isDecayed } from "../../lib/train/optimizer.ts";
 import { assertClose } from "../helpers/close.ts";
+import { PEFT } from "../helpers/gradients.ts";
+import { fixture } from "../helpers/reference.ts";
+import { loadWay, readCases } from "../helpers/training.ts";
 
 await openDevice();
+const { decay } = await readCases(fixture("trainer"));
 
 Deno.test("clipFactor() brings all gradients together to the norm, and only down", () => {
   const gradients = { a: tf.tensor1d([3, 0]), b: tf.tensor2d([[-4]]) };
@@ -52,4 +57,22 @@ Deno.test("adamW() leaves a parameter without a gradient as it is", () => {
   assert.notEqual(used.dataSync()[0], 1);
   assert.equal(unused.dataSync()[0], 1);
   optimizer.dispose();
+});
+
+for (const kind of ["bert", "roberta", "distilbert"]) {
+  for (const way of ["full", "lora"] as const) {
+    Deno.test(`isDecayed() decides on all that is trained as Trainer does, ${kind} ${way}`, async () => {
+      const { parameters } = await loadWay(way, fixture(kind));
+      const trained = [...parameters].flatMap(([name, { trainable }]) => trainable ? [name] : []);
+      const { decayed, notDecayed } = decay[`${kind}.${way}`]!;
+      const bare = (names: string[]) => names.map((name) => name.replace(PEFT, "")).sort();
+      assert.deepEqual(trained.filter(isDecayed).sort(), bare(decayed));
+      assert.deepEqual(trained.filter((name) => !isDecayed(name)).sort(), bare(notDecayed));
+    });
+  }
+}
+
+Deno.test("isDecayed() knows normalisation by a name's part, in any case", () => {
+  const names = ["x.norm", "norm.weight", "RMSNorm.weight", "x.normal.weight", "enorm.weight"];
+  assert.deepEqual(names.map(isDecayed), [false, false, false, true, true]);
 });

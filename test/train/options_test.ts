@@ -5,7 +5,7 @@ import { fixture } from "../helpers/reference.ts";
 import { readCases } from "../helpers/training.ts";
 
 const rows = { inputIds: [[2, 5, 3]], labels: [0] };
-const given = { train: rows, evaluation: rows };
+const given = { trainDataset: rows, evalDataset: rows };
 const none = { inputIds: [], labels: [] };
 
 function assertRefused(
@@ -56,8 +56,8 @@ Deno.test("trainerOptions() refuses values out of their range", () => {
     message: "Cannot tell the best model as 'metricForBestModel' must be one of evalLoss, " +
       "accuracy: current value is f1",
   });
-  assertRefused({ train: none }, "train rows", "above 0", 0);
-  assertRefused({ evaluation: none }, "evaluation rows", "above 0", 0);
+  assertRefused({ trainDataset: none }, "trainDataset", "at least one row", 0);
+  assertRefused({ evalDataset: none }, "evalDataset", "at least one row", 0);
 });
 
 Deno.test("trainerOptions() has the defaults of Transformers", async () => {

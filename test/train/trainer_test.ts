@@ -24,7 +24,7 @@ const ten = { inputIds: rows.inputIds.slice(0, 10), labels: rows.labels };
 const loadTiny = (dropout?: number) =>
   loadClassifier(reference.folder, dropout === undefined ? {} : { dropout });
 const makeTrainer = (model: TextModel, options: Partial<TrainerOptions> = {}) =>
-  new Trainer(model, { train: ten, evaluation: ten, learningRate: 1e-3, ...options });
+  new Trainer(model, { trainDataset: ten, evalDataset: ten, learningRate: 1e-3, ...options });
 const values = ({ parameters }: TextModel) =>
   [...parameters].map(([name, variable]) => [name, variable.dataSync().slice()]);
 
@@ -58,7 +58,7 @@ for (const [way, load] of Object.entries(ways)) {
   Deno.test(`Trainer ends a ${way} run with the same bits for the same seed`, async () => {
     const run = async (seed: number) => {
       const model = await load();
-      const trainer = makeTrainer(model, { train: rows, numTrainEpochs: 2, seed });
+      const trainer = makeTrainer(model, { trainDataset: rows, numTrainEpochs: 2, seed });
       await trainer.train();
       return { history: trainer.history, parameters: values(model) };
     };
@@ -314,9 +314,9 @@ Deno.test("Trainer records losses and evaluations when they are due, and both at
 });
 
 Deno.test("Trainer counts 6 operations a token and a parameter outside the embeddings", async () => {
-  const train = { inputIds: [[2, 5, 6, 7, 3], [2, 5, 3], [2, 5, 6, 3]], labels: [0, 1, 2] };
+  const trainDataset = { inputIds: [[2, 5, 6, 7, 3], [2, 5, 3], [2, 5, 6, 3]], labels: [0, 1, 2] };
   const { totalFlos } = await makeTrainer(await loadTiny(), {
-    train,
+    trainDataset,
     numTrainEpochs: 1,
     perDeviceTrainBatchSize: 2,
     trainSamplingStrategy: "sequential",
@@ -329,10 +329,10 @@ Deno.test("Trainer counts 6 operations a token and a parameter outside the embed
 });
 
 Deno.test("Trainer counts a weight of four bits like any other", async () => {
-  const train = { inputIds: [[2, 5, 6, 7, 3]], labels: [0] };
+  const trainDataset = { inputIds: [[2, 5, 6, 7, 3]], labels: [0] };
   const count = async (loadIn4bit: boolean) => {
     const adapter = addLora(await loadClassifier(reference.folder, { loadIn4bit }));
-    return (await makeTrainer(adapter, { train, numTrainEpochs: 1 }).train()).totalFlos;
+    return (await makeTrainer(adapter, { trainDataset, numTrainEpochs: 1 }).train()).totalFlos;
   };
   assert.equal(await count(true), await count(false));
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import { openDevice } from "lightweight-finetuning";
-import { type Best, judge } from "../../lib/train/best.ts";
-import { createSnapshot } from "../../lib/train/snapshot.ts";
+import { type Best, updateBest } from "../../lib/train/metrics.ts";
+import { createSnapshot } from "../../lib/train/checkpoint.ts";
 import { fixture, readExpected } from "../helpers/reference.ts";
 import { readCases } from "../helpers/training.ts";
 
@@ -10,24 +10,24 @@ await openDevice();
 const expected = await readExpected(fixture("trainer"));
 const { stopping } = await readCases(fixture("trainer"));
 
-Deno.test("judge() finds the best and waits as Transformers' early stopping does", () => {
+Deno.test("updateBest() finds the best and waits as Transformers' early stopping does", () => {
   assert.equal(stopping.length, 24);
   for (const [i, { patience, lastStep, bestStep, ...rule }] of stopping.entries()) {
     let best: Best | undefined;
     let step = 0;
     for (const metric of expected.numbers(`stopping.${i}.metrics`)) {
-      best = judge(best, metric, ++step, rule);
+      best = updateBest(best, metric, ++step, rule);
       if (best.waited >= patience) break;
     }
     assert.deepEqual([step, best?.step], [lastStep, bestStep], `case ${i}`);
   }
 });
 
-Deno.test("judge() has no best while no metric was a number", () => {
+Deno.test("updateBest() has no best while no metric was a number", () => {
   const rule = { greaterIsBetter: true, earlyStoppingThreshold: 0 };
-  const first = judge(undefined, NaN, 5, rule);
+  const first = updateBest(undefined, NaN, 5, rule);
   assert.deepEqual(first, { metric: -Infinity, step: 0, waited: 0 });
-  assert.deepEqual(judge(first, NaN, 10, rule), { metric: -Infinity, step: 0, waited: 1 });
+  assert.deepEqual(updateBest(first, NaN, 10, rule), { metric: -Infinity, step: 0, waited: 1 });
 });
 
 Deno.test("createSnapshot() brings back the values of the last take(), and frees them", () => {
