@@ -87,6 +87,7 @@ export function createAdapter(model: Classifier, lora: LoraConfig, seed = 42): A
     lora,
     model,
     config: model.config,
+    labels: model.labels,
     forward: model.forward,
     layers,
     originals,

@@ -1,5 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { findFolder, REPOSITORY_OPTIONS, type RepositoryOptions } from "../hub/folder.ts";
+import { ADAPTER } from "../hub/model.ts";
 import type { Classifier } from "../model/classifier.ts";
+import { checkOptions } from "../options.ts";
 import {
   readSafetensors,
   type StoredTensor,
@@ -54,7 +57,13 @@ export async function saveAdapter(adapter: Adapter, folder: string): Promise<voi
  * const adapter = await loadAdapter(model, "runs/sample/lora/adapter");
  * ```
  */
-export async function loadAdapter(model: Classifier, folder: string): Promise<Adapter> {
+export async function loadAdapter(
+  model: Classifier,
+  folderOrName: string,
+  options: RepositoryOptions = {},
+): Promise<Adapter> {
+  checkOptions("load an adapter", options, REPOSITORY_OPTIONS);
+  const folder = await findFolder(folderOrName, ADAPTER, options);
   const configPath = `${folder}/adapter_config.json`;
   const lora = fromPeft(await Deno.readTextFile(configPath), configPath);
   const path = `${folder}/adapter_model.safetensors`;

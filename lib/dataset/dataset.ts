@@ -1,5 +1,6 @@
 import type { DataFrame } from "nodejs-polars";
-import type { HubOptions } from "../hub/settings.ts";
+import { HUB_OPTIONS, type HubOptions } from "../hub/settings.ts";
+import { checkOptions } from "../options.ts";
 import { loadCsv } from "./csv.ts";
 import { loadHubDataset } from "./hub.ts";
 import { checkParts } from "./parts.ts";
@@ -36,6 +37,14 @@ export interface DatasetOptions extends HubOptions {
   seed?: number;
 }
 
+const OPTIONS: Record<keyof DatasetOptions, true> = {
+  trainRows: true,
+  evaluationRows: true,
+  testRows: true,
+  seed: true,
+  ...HUB_OPTIONS,
+};
+
 /**
  * Loads texts and their classes.
  *
@@ -48,20 +57,28 @@ export interface DatasetOptions extends HubOptions {
  * once: what becomes of them later changes nothing. A part that holds one class only, or texts that
  * are also trained on, is reported by `console.warn`, its rows named.
  *
- * @throws TypeError when a column is missing or not of text, RangeError when a row has no text or no
+ * @param source `organisation/name` stands for that repository of the Hub at `main`, a path that ends in .csv for that file.
+ * @throws TypeError when there is no option of a name, a column is missing or not of text, RangeError when a row has no text or no
  * known label, when all training rows are of one class, or when more rows are asked for than there
  * are; what {@link downloadSnapshot} throws.
  * @example
  * ```ts
  * import { loadDataset } from "lightweight-finetuning";
+ * const news = await loadDataset("fancyzhx/ag_news", { trainRows: 8000 });
  * const { labels, train } = await loadDataset({ file: "data/headlines.csv" });
  * console.log(labels, train.head());
  * ```
  */
 export async function loadDataset(
-  source: DatasetSource,
+  source: string | DatasetSource,
   options: DatasetOptions = {},
 ): Promise<Dataset> {
+  checkOptions("load a data set", options, OPTIONS);
+  if (typeof source === "string") {
+    source = /\.csv$/i.test(source) ? { file: source } : { hub: source };
+  }
+  const fields = "file" in source ? { file: true, labels: true } : { hub: true, revision: true };
+  checkOptions("load a data set", source, fields);
   const { labels, ...parts } = "file" in source
     ? await loadCsv(source.file, source.labels, options)
     : await loadHubDataset(source.hub, source.revision, options);

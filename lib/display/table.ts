@@ -1,4 +1,5 @@
 import type { DataFrame } from "nodejs-polars";
+import { checkOptions } from "../options.ts";
 import { type Grid, gridHtml, gridText } from "./grid.ts";
 import { show } from "./output.ts";
 
@@ -26,6 +27,13 @@ export interface TableOptions {
   maxRows?: number;
 }
 
+const OPTIONS: Record<keyof TableOptions, true> = {
+  title: true,
+  decimals: true,
+  maxCell: true,
+  maxRows: true,
+};
+
 /**
  * Shows rows as a table: HTML in a notebook, aligned text elsewhere.
  *
@@ -44,8 +52,10 @@ export async function showTable(
 
 function tableGrid(
   frame: DataFrame | object[],
-  { title, decimals = 4, maxCell = 80, maxRows = 50 }: TableOptions,
+  options: TableOptions,
 ): Grid {
+  checkOptions("show a table", options, OPTIONS);
+  const { title, decimals = 4, maxCell = 80, maxRows = 50 } = options;
   const isFrame = !Array.isArray(frame);
   if (isFrame && typeof frame?.toRecords !== "function") {
     throw new TypeError(

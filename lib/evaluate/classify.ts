@@ -1,32 +1,83 @@
 import type { TextModel } from "../model/classifier.ts";
+import { checkOptions } from "../options.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { evaluate } from "./evaluate.ts";
 
-/** The most likely class of a text, and its probability. */
+/** A class of a text, and its probability. */
 export interface Classification {
   label: string;
+  /** Between 0 and 1. */
   score: number;
 }
 
+/** How {@link classify} answers. */
+export interface ClassifyOptions {
+  /** How many classes to give for each text, the most likely first; Infinity gives all. @default {the best alone} */
+  topK?: number;
+  /** Texts that are computed together. @default {32} */
+  batchSize?: number;
+}
+
+const OPTIONS: Record<keyof ClassifyOptions, true> = { topK: true, batchSize: true };
+
 /**
- * Classifies texts, as Transformers' text-classification pipeline does.
+ * Classifies texts, as Transformers' text-classification pipeline does: the most likely class of each or, with `topK`,
+ * a list of the most likely.
+ *
+ * @throws {TypeError} When there is no option of a name.
+ * @throws {RangeError} When `topK` is no whole number above 0.
  *
  * @example
  * ```ts ignore
- * await classify(model, tokenizer, labels, ["Rates rise again"]); // [{ label: "Business", score: 0.97 }]
+ * import { classify, loadClassifier, loadTokenizer } from "lightweight-finetuning";
+ * const folder = "runs/sample/full/model";
+ * const [model, tokenizer] = [await loadClassifier(folder), await loadTokenizer(folder)];
+ * await classify(model, tokenizer, ["Rates rise again"]); // [{ label: "Business", score: 0.97 }]
+ * await classify(model, tokenizer, ["Rates rise again"], { topK: 2 }); // [[{ … }, { … }]]
  * ```
  */
 export async function classify(
   model: TextModel,
   tokenizer: Tokenizer,
-  labels: string[],
   texts: string[],
-): Promise<Classification[]> {
-  const inputIds = await tokenizer.encode(texts);
-  const { logits, predictions } = await evaluate(model, { inputIds, labels: texts.map(() => 0) });
-  return Array.from(predictions, (best, row) => {
-    const scores = logits.subarray(row * labels.length, (row + 1) * labels.length);
-    const total = scores.reduce((sum, score) => sum + Math.exp(score - scores[best]!), 0);
-    return { label: labels[best]!, score: 1 / total };
+  options?: Omit<ClassifyOptions, "topK">,
+): Promise<Classification[]>;
+export async function classify(
+  model: TextModel,
+  tokenizer: Tokenizer,
+  texts: string[],
+  options: ClassifyOptions & { topK: number },
+): Promise<Classification[][]>;
+export async function classify(
+  model: TextModel,
+  tokenizer: Tokenizer,
+  texts: string[],
+  options: ClassifyOptions = {},
+): Promise<Classification[] | Classification[][]> {
+  checkOptions("classify", options, OPTIONS);
+  const { topK, batchSize = 32 } = options;
+  if (topK !== undefined && !(topK === Infinity || Number.isInteger(topK) && topK > 0)) {
+    throw new RangeError(
+      `Cannot classify as 'topK' must be a whole number above 0 or Infinity: current value is ${topK}`,
+    );
+  }
+  if (!texts.length) return [];
+  const rows = { inputIds: await tokenizer.encode(texts), labels: texts.map(() => 0) };
+  const { logits } = await evaluate(model, rows, { batchSize });
+  const { labels } = model;
+  const ranked = texts.map((_, row) => {
+    const scores = softmax(logits.subarray(row * labels.length, (row + 1) * labels.length));
+    return labels.map((label, i) => ({ label, score: scores[i]! }))
+      .sort((a, b) => b.score - a.score);
   });
+  return topK === undefined
+    ? ranked.map(([best]) => best!)
+    : ranked.map((all) => all.slice(0, topK));
+}
+
+function softmax(logits: Float32Array): number[] {
+  const largest = Math.max(...logits);
+  const exponentials = Array.from(logits, (x) => Math.exp(x - largest));
+  const sum = exponentials.reduce((a, b) => a + b);
+  return exponentials.map((x) => x / sum);
 }

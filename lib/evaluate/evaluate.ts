@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { type Batch, batches, byLength, type Examples } from "../batches.ts";
 import { crossEntropy } from "../kernels/loss.ts";
 import type { TextModel } from "../model/classifier.ts";
+import { checkOptions } from "../options.ts";
 
 /** How a model did on some rows; arrays are in the rows' own order. */
 export interface Evaluation {
@@ -26,17 +27,26 @@ export interface EvaluateOptions {
   onBatch?: (batch: number, batches: number) => void | Promise<void>;
 }
 
+const OPTIONS: Record<keyof EvaluateOptions, true> = {
+  batchSize: true,
+  padToMultipleOf: true,
+  onBatch: true,
+};
+
 /**
  * Classifies every row without dropout. Rows of like length go together; padding changes no result.
  *
+ * @throws {TypeError} When there is no option of a name.
  * @throws {RangeError} When there are no rows, or no batch size.
  * @throws {Error} When a logit is not a number or infinite, or the device's memory is full.
  */
 export async function evaluate(
   model: TextModel,
   examples: Examples,
-  { batchSize = 32, padToMultipleOf = 1, onBatch }: EvaluateOptions = {},
+  options: EvaluateOptions = {},
 ): Promise<Evaluation> {
+  checkOptions("evaluate", options, OPTIONS);
+  const { batchSize = 32, padToMultipleOf = 1, onBatch } = options;
   const count = examples.inputIds.length;
   if (!count) {
     throw new RangeError("Cannot evaluate as 'examples' must have rows: current value is 0");

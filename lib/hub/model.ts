@@ -1,5 +1,7 @@
 import { findInstalledModel } from "../../course/sample_model.ts";
-import type { HubOptions } from "./settings.ts";
+import { checkOptions } from "../options.ts";
+import { REPOSITORY_OPTIONS, type RepositoryOptions } from "./folder.ts";
+import { HUB_OPTIONS, type HubOptions } from "./settings.ts";
 import { downloadSnapshot, type FileSet } from "./snapshot.ts";
 
 /**
@@ -32,12 +34,28 @@ export const MODEL: FileSet = {
   },
 };
 
+/** A tokenizer: its own files, and the model's `config.json`, which it reads too. */
+export const TOKENIZER: FileSet = {
+  wanted: new RegExp(`^(${files})$`),
+  required: { "config.json": /^config\.json$/, "tokenizer.json": /^tokenizer\.json$/ },
+};
+
 /** An adapter, as peft saves it. */
 export const ADAPTER: FileSet = {
   wanted: /^adapter_(config\.json|model\.safetensors)$/,
   required: {
     "adapter_config.json": /^adapter_config\.json$/,
     "adapter_model.safetensors": /^adapter_model\.safetensors$/,
+  },
+};
+
+/** A model or an adapter, with a tokenizer if there is one. */
+export const MODEL_OR_ADAPTER: FileSet = {
+  wanted: new RegExp(`${MODEL.wanted.source}|${ADAPTER.wanted.source}`),
+  required: {
+    "config.json or adapter_config.json": /^(adapter_)?config\.json$/,
+    "model.safetensors or adapter_model.safetensors":
+      /^(model(-\d{5}-of-\d{5})?|adapter_model)\.safetensors$/,
   },
 };
 
@@ -55,13 +73,14 @@ export const ADAPTER: FileSet = {
  * const folder = await downloadModel("sentence-transformers/all-MiniLM-L6-v2");
  * ```
  */
-export function downloadModel(
+export async function downloadModel(
   source: string | ModelSource,
   options: HubOptions = {},
 ): Promise<string> {
+  checkOptions("download a model", options, HUB_OPTIONS);
   if (typeof source === "string") source = { hub: source };
-  if ("pypi" in source) return findInstalledModel(source.pypi, source.sha256);
-  return downloadSnapshot(
+  if ("pypi" in source) return await findInstalledModel(source.pypi, source.sha256);
+  return await downloadSnapshot(
     { type: "model", name: source.hub, revision: source.revision, ...MODEL },
     options,
   );
@@ -81,9 +100,11 @@ export function downloadModel(
  * await loadAdapter(model, await downloadAdapter("me/news-lora"));
  * ```
  */
-export function downloadAdapter(
+export async function downloadAdapter(
   name: string,
-  { revision, ...options }: HubOptions & { revision?: string } = {},
+  options: RepositoryOptions = {},
 ): Promise<string> {
-  return downloadSnapshot({ type: "model", name, revision, ...ADAPTER }, options);
+  checkOptions("download an adapter", options, REPOSITORY_OPTIONS);
+  const { revision, ...hub } = options;
+  return await downloadSnapshot({ type: "model", name, revision, ...ADAPTER }, hub);
 }

@@ -1,14 +1,14 @@
 import { createRepo, uploadFiles } from "@huggingface/hub";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { checkOptions } from "../options.ts";
 import { hubFetch, REPO_NAME } from "./fetch.ts";
 import { ADAPTER, MODEL } from "./model.ts";
-import { type HubOptions, hubSettings } from "./settings.ts";
+import { HUB_OPTIONS, type HubOptions, hubSettings } from "./settings.ts";
 import { filesIn, missing } from "./snapshot.ts";
 
 /** What {@link publish} publishes, and where. */
-export interface PublishOptions
-  extends Pick<HubOptions, "token" | "endpoint" | "offline" | "retryDelay"> {
+export interface PublishOptions extends HubOptions {
   /** `organisation/name` or `user/name`; made if it does not exist. */
   repo: string;
   /** What saveModel or saveAdapter wrote. */
@@ -20,6 +20,15 @@ export interface PublishOptions
   /** @default `Upload model` or `Upload adapter` */
   commitMessage?: string;
 }
+
+const OPTIONS: Record<keyof PublishOptions, true> = {
+  repo: true,
+  folder: true,
+  card: true,
+  private: true,
+  commitMessage: true,
+  ...HUB_OPTIONS,
+};
 
 /**
  * Publishes a model or an adapter on the Hugging Face Hub, in one commit.
@@ -47,6 +56,7 @@ export interface PublishOptions
  * ```
  */
 export async function publish(options: PublishOptions): Promise<string> {
+  checkOptions("publish", options, OPTIONS);
   const { repo: name, folder, card } = options;
   if (!REPO_NAME.test(name) || !name.includes("/")) {
     throw new TypeError(

@@ -34,6 +34,17 @@ export interface HubOptions {
   onProgress?: (progress: DownloadProgress) => void;
 }
 
+/** The names of {@link HubOptions}. */
+export const HUB_OPTIONS: Record<keyof HubOptions, true> = {
+  token: true,
+  endpoint: true,
+  cacheFolder: true,
+  offline: true,
+  retryDelay: true,
+  timeout: true,
+  onProgress: true,
+};
+
 /** {@link HubOptions} with every default filled in; without a token the Hub is asked anonymously. */
 export type HubSettings = Required<Omit<HubOptions, "token">> & { token: string | undefined };
 

@@ -2,6 +2,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../batches.ts";
 import { openDevice } from "../device/device.ts";
 import { createRandom, type Random } from "../device/random.ts";
+import { findFolder, REPOSITORY_OPTIONS, type RepositoryOptions } from "../hub/folder.ts";
+import { MODEL } from "../hub/model.ts";
+import { checkOptions } from "../options.ts";
 import { type ModelConfig, readConfig } from "./config.ts";
 import { encode, encoderShapes, type Network } from "./encoder.ts";
 import { families } from "./families.ts";
@@ -12,6 +15,8 @@ import { readWeights } from "./weights.ts";
 /** What can be trained and evaluated: a model, or an adapter on one. */
 export interface TextModel {
   config: ModelConfig;
+  /** Names of the classes, by their number. */
+  labels: string[];
   /** Every weight by its name in a Transformers checkpoint, in PyTorch's layout ([out, in] for linear layers). */
   readonly parameters: Map<string, tf.Variable>;
   /**
@@ -24,8 +29,6 @@ export interface TextModel {
 
 /** An encoder with a head that sorts texts into classes. */
 export interface Classifier extends TextModel {
-  /** Names of the classes, by their number. */
-  labels: string[];
   /** Linear layers by module name; an adapter replaces entries. */
   linears: Map<string, Linear>;
   /** Weights that the checkpoint did not have. */
@@ -35,7 +38,7 @@ export interface Classifier extends TextModel {
 }
 
 /** How {@link loadClassifier} builds a model. */
-export interface ClassifierOptions {
+export interface ClassifierOptions extends RepositoryOptions {
   /** Names of the classes. @default {the names in config.json} */
   labels?: string[];
   /** Seeds the weights of a new head. @default {42} */
@@ -46,39 +49,53 @@ export interface ClassifierOptions {
   loadIn4bit?: boolean;
 }
 
+const OPTIONS: Record<keyof ClassifierOptions, true> = {
+  labels: true,
+  seed: true,
+  dropout: true,
+  loadIn4bit: true,
+  ...REPOSITORY_OPTIONS,
+};
+
 /**
  * Loads a BERT, RoBERTa, XLM-RoBERTa or DistilBERT checkpoint as a classifier. A head that the checkpoint lacks is
  * new: its weights are drawn from a normal distribution, its biases are zero.
  *
- * @param folder Holds config.json and model.safetensors, or its index and shards.
+ * @param folderOrName A folder with config.json and model.safetensors (or its index and shards), or `organisation/name`
+ * of the Hub.
+ * @throws {TypeError} When there is no option of a name, or no such folder or repository.
  * @throws {TypeError} When a weight of the encoder is missing, unexpected, or of another shape than config.json says.
  *
  * @example
  * ```ts ignore
- * const model = await loadClassifier(folder, { labels: ["World", "Sports", "Business", "Sci/Tech"] });
+ * import { loadClassifier } from "lightweight-finetuning";
+ * const labels = ["World", "Sports", "Business", "Sci/Tech"];
+ * const model = await loadClassifier("FacebookAI/roberta-base", { labels });
  * ```
  */
 export async function loadClassifier(
-  folder: string,
+  folderOrName: string,
   options: ClassifierOptions = {},
 ): Promise<Classifier> {
+  checkOptions("load a model", options, OPTIONS);
+  const { labels: given, seed = 42, dropout, loadIn4bit, ...repository } = options;
+  const folder = await findFolder(folderOrName, MODEL, repository);
   await openDevice();
   const config = await readConfig(folder);
-  const { dropout } = options;
   if (dropout !== undefined) {
     config.hiddenDropoutProb =
       config.attentionProbsDropoutProb =
       config.classifierDropout =
         dropout;
   }
-  const labels = options.labels ?? labelsOf(config, folder);
+  const labels = given ?? labelsOf(config, folder);
   const family = families[config.modelType];
   const head = family.headShapes(config.hiddenSize, labels.length);
   const body = { ...encoderShapes(config), ...family.poolerShapes(config.hiddenSize) };
 
   const parameters = await readWeights(folder, family, body, head);
   const newParameters = Object.keys(head).filter((name) => !parameters.has(name));
-  const random = createRandom(options.seed ?? 42);
+  const random = createRandom(seed);
   for (const name of newParameters) {
     const shape = head[name]!;
     const initial = tf.tidy(() =>
@@ -90,7 +107,7 @@ export async function loadClassifier(
     initial.dispose();
   }
   if (newParameters.length) console.log(`${newParameters.join(", ")}: new, will be trained`);
-  const in4bit = options.loadIn4bit ? Object.keys(body) : [];
+  const in4bit = loadIn4bit ? Object.keys(body) : [];
   return build(config, labels, parameters, newParameters, in4bit);
 }
 

@@ -1,4 +1,5 @@
-import { type StoredTensor, writeSafetensors } from "../safetensors/safetensors.ts";
+import { type TensorToWrite, writeSafetensors } from "../safetensors/safetensors.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Classifier } from "./classifier.ts";
 import { families } from "./families.ts";
 
@@ -6,13 +7,13 @@ import { families } from "./families.ts";
  * Saves a model so that Transformers loads it: config.json, model.safetensors and, if given, the tokenizer's files.
  * Merge an adapter first.
  *
- * @param tokenizerFiles Paths of files to copy beside the weights. @default {[]}
+ * @param tokenizer The one that is saved beside the weights. @default {none}
  * @throws {Error} When an adapter that is not merged would get lost, or the weights are held at four bits.
  */
 export async function saveModel(
   { config, labels, parameters }: Classifier,
   folder: string,
-  tokenizerFiles: string[] = [],
+  tokenizer?: Tokenizer,
 ): Promise<void> {
   const adapted = [...parameters.keys()].find((name) => name.includes(".lora_"));
   if (adapted) {
@@ -27,12 +28,12 @@ export async function saveModel(
     );
   }
   await Deno.mkdir(folder, { recursive: true });
-  const tensors = new Map<string, StoredTensor>();
+  const tensors = new Map<string, TensorToWrite>();
   for (const [name, variable] of parameters) {
     tensors.set(name, {
       dtype: "F32",
       shape: variable.shape,
-      data: await variable.data<"float32">(),
+      data: () => variable.data(),
     });
   }
   await writeSafetensors(`${folder}/model.safetensors`, tensors);
@@ -45,7 +46,7 @@ export async function saveModel(
     problem_type: "single_label_classification",
   };
   await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify(json, null, 2) + "\n");
-  for (const file of tokenizerFiles) {
+  for (const file of tokenizer?.files ?? []) {
     await Deno.copyFile(file, `${folder}/${file.split("/").at(-1)}`);
   }
 }

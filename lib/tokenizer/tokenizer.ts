@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { Tokenizer as NativeTokenizer } from "tokenizers";
 import { isFile } from "../hub/blob.ts";
-import { TOKENIZER_FILES } from "../hub/model.ts";
+import { findFolder, REPOSITORY_OPTIONS, type RepositoryOptions } from "../hub/folder.ts";
+import { TOKENIZER, TOKENIZER_FILES } from "../hub/model.ts";
+import { checkOptions } from "../options.ts";
 
 /** Turns texts into token ids as the model's authors did. */
 export interface Tokenizer {
@@ -20,21 +22,26 @@ export interface Tokenizer {
 /**
  * Opens the tokenizer of a model's folder with Hugging Face's own `tokenizers`.
  *
- * @param folder with `tokenizer.json` and `config.json`, as {@link downloadModel} returns it
- * @throws TypeError when a file is missing or `config.json` lacks a number.
+ * @param folderOrName A folder with `tokenizer.json` and `config.json`, or `organisation/name` of the Hub.
+ * @throws {TypeError} When there is no option of a name, a file is missing, or `config.json` lacks a number.
  * @example
  * ```ts
- * import { downloadModel, loadTokenizer } from "lightweight-finetuning";
- * const tokenizer = await loadTokenizer(await downloadModel("FacebookAI/roberta-base"));
+ * import { loadTokenizer } from "lightweight-finetuning";
+ * const tokenizer = await loadTokenizer("FacebookAI/roberta-base");
  * console.log(await tokenizer.encode(["Hello"])); // [[0, 31414, 2]]
  * ```
  */
-export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+export async function loadTokenizer(
+  folderOrName: string,
+  options: RepositoryOptions = {},
+): Promise<Tokenizer> {
+  checkOptions("load a tokenizer", options, REPOSITORY_OPTIONS);
+  const folder = await findFolder(folderOrName, TOKENIZER, options);
   for (const file of ["tokenizer.json", "config.json"]) {
     if (await isFile(join(folder, file))) continue;
     throw new TypeError(
-      `Cannot load a tokenizer as 'folder' must hold ${file}: current value is ${folder}; give the` +
-        " folder that downloadModel returns",
+      `Cannot load a tokenizer as 'folder' must hold ${file}: current value is ${folder}. Give a` +
+        " folder that saveModel wrote with the tokenizer, or a name on the Hub",
     );
   }
   const config = await readJson(join(folder, "config.json"));

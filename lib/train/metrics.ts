@@ -1,5 +1,17 @@
 import type { Evaluation } from "../evaluate/evaluate.ts";
-import type { ComputeMetrics } from "./options.ts";
+
+/** What an evaluation gave, row by row in the rows' own order. */
+export interface EvalPrediction {
+  /** [N, C], row-major. */
+  logits: Float32Array;
+  /** Most likely class of each row, [N]. */
+  predictions: Int32Array;
+  /** True class of each row, [N]. */
+  labels: ArrayLike<number>;
+}
+
+/** Computes figures of one's own, by name. */
+export type ComputeMetrics = (prediction: EvalPrediction) => Record<string, number>;
 
 /** Names of a history record that are no figure of an evaluation. */
 const TAKEN = ["step", "epoch", "loss", "evalLoss", "learningRate", "gradNorm"];

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { adamWStep } from "../kernels/adamw.ts";
+import { checkOptions } from "../options.ts";
 import { sumOfSquares } from "../kernels/squares.ts";
 
 /** What AdamW keeps of a parameter's gradients, in the parameter's shape. */
@@ -39,6 +40,13 @@ export interface AdamWOptions {
   weightDecay?: number;
 }
 
+const OPTIONS: Record<keyof AdamWOptions, true> = {
+  beta1: true,
+  beta2: true,
+  epsilon: true,
+  weightDecay: true,
+};
+
 /**
  * AdamW with Transformers' choice of what decays.
  *
@@ -47,8 +55,10 @@ export interface AdamWOptions {
  */
 export function adamW(
   parameters: Map<string, tf.Variable>,
-  { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 }: AdamWOptions = {},
+  options: AdamWOptions = {},
 ): Optimizer {
+  checkOptions("make an optimizer", options, OPTIONS);
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 } = options;
   const moments = new Map<string, Moments>();
 
   function update(name: string, gradient: tf.Tensor, learningRate: number, factor: number) {

@@ -1,6 +1,7 @@
 import type { Examples } from "../batches.ts";
+import { checkOptions } from "../options.ts";
 import type { TrainerListener } from "./events.ts";
-import { metricNamed } from "./metrics.ts";
+import { type ComputeMetrics, metricNamed } from "./metrics.ts";
 import { samplingStrategies, type SamplingStrategy } from "./order.ts";
 import { type LrSchedulerType, schedules } from "./schedule.ts";
 
@@ -66,27 +67,17 @@ export interface TrainerOptions {
   listeners?: TrainerListener[];
 }
 
-/** What an evaluation gave, row by row in the rows' own order. */
-export interface EvalPrediction {
-  /** [N, C], row-major. */
-  logits: Float32Array;
-  /** Most likely class of each row, [N]. */
-  predictions: Int32Array;
-  /** True class of each row, [N]. */
-  labels: ArrayLike<number>;
-}
-
-/** Computes figures of one's own, by name. */
-export type ComputeMetrics = (prediction: EvalPrediction) => Record<string, number>;
-
 /**
  * Fills in what is not given.
  *
+ * @throws {TypeError} When there is no option of a name.
  * @throws {RangeError} When there are no rows, or a value is out of its range.
  */
 export function trainerOptions(options: TrainerOptions): Required<TrainerOptions> {
-  const { evalSteps = 500, metricForBestModel = "loss" } = options;
-  const filled: Required<TrainerOptions> = {
+  const { trainDataset, evalDataset, evalSteps = 500, metricForBestModel = "loss" } = options;
+  const defaults: Required<TrainerOptions> = {
+    trainDataset,
+    evalDataset,
     learningRate: 5e-5,
     lrSchedulerType: "linear",
     warmupSteps: 0,
@@ -114,8 +105,9 @@ export function trainerOptions(options: TrainerOptions): Required<TrainerOptions
     resumeFromCheckpoint: false,
     acceptChanges: [],
     listeners: [],
-    ...options,
   };
+  checkOptions("train", options, defaults);
+  const filled = { ...defaults, ...options };
   for (const [range, holds, names] of RANGES) {
     for (const name of names) checkOption(holds(filled[name]), name, range, filled[name]);
   }

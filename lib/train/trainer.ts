@@ -1,8 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs-core";
-import { type Batch, batches } from "../batches.ts";
+import { type Batch, batches, type Examples } from "../batches.ts";
 import { createRandom } from "../device/random.ts";
-import { evaluate } from "../evaluate/evaluate.ts";
+import { evaluate, type EvaluateOptions } from "../evaluate/evaluate.ts";
 import { crossEntropy } from "../kernels/loss.ts";
 import type { TextModel } from "../model/classifier.ts";
 import { accumulateGradients } from "./accumulate.ts";
@@ -11,7 +11,7 @@ import { type Checkpoints, createCheckpoints } from "./checkpoints.ts";
 import type { HistoryRecord, TrainerEvent, TrainerRequest, TrainResult } from "./events.ts";
 import { checkFinite } from "./finite.ts";
 import { listenForInterrupt } from "./interrupt.ts";
-import { evaluationMetrics, metricNamed, updateBest } from "./metrics.ts";
+import { type EvalPrediction, evaluationMetrics, metricNamed, updateBest } from "./metrics.ts";
 import { adamW, clipFactor } from "./optimizer.ts";
 import { checkOption, type TrainerOptions, trainerOptions } from "./options.ts";
 import { createSampler, type Sampler } from "./sampler.ts";
@@ -127,6 +127,54 @@ export class Trainer {
       );
     }
     return await this.#trainToEnd();
+  }
+
+  /**
+   * Evaluates the model as it is now; no record of the history is made.
+   *
+   * @param dataset Rows to evaluate on. @default {evalDataset}
+   * @returns `evalLoss`, `accuracy` and the figures of `computeMetrics`.
+   * @throws {RangeError} When there are no rows.
+   *
+   * @example
+   * ```ts ignore
+   * const { evalLoss, accuracy } = await trainer.evaluate();
+   * ```
+   */
+  async evaluate(dataset: Examples = this.#options.evalDataset): Promise<Record<string, number>> {
+    const result = await evaluate(this.#model, dataset, this.#evaluateOptions);
+    return evaluationMetrics(result, dataset.labels, this.#options.computeMetrics);
+  }
+
+  /**
+   * Predicts the classes of rows, with the figures of an evaluation on them.
+   *
+   * @returns Logits, predictions and labels by row, and `metrics`: `testLoss`, `accuracy` and the figures of `computeMetrics`.
+   * @throws {RangeError} When there are no rows.
+   *
+   * @example
+   * ```ts ignore
+   * const { predictions, metrics } = await trainer.predict(test);
+   * console.log(predictions[0], metrics.accuracy);
+   * ```
+   */
+  async predict(
+    dataset: Examples,
+  ): Promise<EvalPrediction & { metrics: Record<string, number> }> {
+    const result = await evaluate(this.#model, dataset, this.#evaluateOptions);
+    const { logits, predictions } = result;
+    const { labels } = dataset;
+    const { evalLoss: testLoss = NaN, ...own } = evaluationMetrics(
+      result,
+      labels,
+      this.#options.computeMetrics,
+    );
+    return { logits, predictions, labels, metrics: { testLoss, ...own } };
+  }
+
+  get #evaluateOptions(): EvaluateOptions {
+    const { perDeviceEvalBatchSize: batchSize, padToMultipleOf } = this.#options;
+    return { batchSize, padToMultipleOf };
   }
 
   /**
@@ -249,10 +297,9 @@ export class Trainer {
   }
 
   async #evaluate(stop: AbortSignal): Promise<Record<string, number> | undefined> {
-    const { evalDataset, computeMetrics, padToMultipleOf } = this.#options;
+    const { evalDataset, computeMetrics } = this.#options;
     const result = await evaluate(this.#model, evalDataset, {
-      batchSize: this.#options.perDeviceEvalBatchSize,
-      padToMultipleOf,
+      ...this.#evaluateOptions,
       onBatch: async (batch, batches) => {
         await this.#tell({ type: "evaluate", batch, batches });
         await pause();

@@ -118,7 +118,10 @@ const FAULTS: [Partial<LoraConfig>, RegExp][] = [
   ],
   [{ taskType: "CAUSAL_LM" as "SEQ_CLS" }, /'taskType' must be "SEQ_CLS" or null/],
   [{ targetModules: "(query" }, /Invalid regular expression: .*\(query/],
-  [{ lora_alpha: 4 } as Partial<LoraConfig>, /options must be of r, loraAlpha, .* is 'lora_alpha'/],
+  [
+    { lora_alpha: 4 } as Partial<LoraConfig>,
+    /an option must be one of r, loraAlpha, .* is 'lora_alpha'/,
+  ],
 ];
 
 for (const [options, message] of FAULTS) {

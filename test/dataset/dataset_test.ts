@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import pl, { type DataFrame } from "nodejs-polars";
 import { loadDataset } from "../../lib/dataset/dataset.ts";
 import { MIRROR, MIRROR_MISSING } from "../helpers/mirror.ts";
-import { caughtWarnings, HUB, NEWS, values, withHub } from "../helpers/sources.ts";
+import { caughtWarnings, HUB, NEWS, values, withCsv, withHub } from "../helpers/sources.ts";
 
 /** The number that each of the tiny texts ends in: its row in the split. */
 const rows = (frame: DataFrame) =>
@@ -81,4 +81,22 @@ Deno.test({
     assert.match(String(dataset.evaluation.getColumn("text").get(0)), /^Fears for T N pension/);
     assert.match(String(dataset.test.getColumn("text").get(0)), /^The Race is On: Second Private/);
   },
+});
+
+Deno.test("loadDataset() takes a name on the Hub or the path of a csv file as a text", async () => {
+  using _warnings = caughtWarnings();
+  const [named, whole] = await withHub(HUB, async (options) => [
+    await loadDataset("tiny/news", options),
+    await loadDataset(NEWS, options),
+  ]);
+  assert.deepEqual(values(named!.train, "text"), values(whole!.train, "text"));
+  const rows = ["a", "b"].flatMap((label) => [1, 2, 3].map((i) => `${label} ${i},${label}`));
+  await withCsv(["text,label", ...rows].join("\n"), async (file) => {
+    const { labels, train } = await loadDataset(file, {
+      trainRows: 2,
+      evaluationRows: 2,
+      testRows: 2,
+    });
+    assert.deepEqual([labels, values(train, "text")], [["a", "b"], ["a 1", "b 1"]]);
+  });
 });

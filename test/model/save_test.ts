@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
+import {
+  addLora,
+  loadClassifier,
+  loadTokenizer,
+  mergeAdapter,
+  saveModel,
+} from "lightweight-finetuning";
 import { alteredCopy, temporaryFolder } from "../helpers/altered.ts";
-import { KINDS, readReference } from "../helpers/reference.ts";
-import { addLora, loadClassifier, mergeAdapter, saveModel } from "lightweight-finetuning";
+import { fixture, KINDS, readReference } from "../helpers/reference.ts";
 
+const tokenizer = await loadTokenizer(fixture("hub/models/tiny/wordpiece"));
 const LABELS = ["World", "Sports", "Business", "Sci/Tech"];
 
 for (const kind of KINDS) {
@@ -26,8 +33,7 @@ for (const kind of KINDS) {
     const { folder: from, batch } = await readReference(kind);
     await using bare = await alteredCopy(`${from}/encoder`, { json: { architectures: ["Other"] } });
     const model = await loadClassifier(bare.path, { labels: LABELS });
-    await Deno.writeTextFile(`${folder.path}/vocab.txt`, "words");
-    await saveModel(model, `${folder.path}/model`, [`${folder.path}/vocab.txt`]);
+    await saveModel(model, `${folder.path}/model`, tokenizer);
     const again = await loadClassifier(`${folder.path}/model`);
     assert.deepEqual(again.newParameters, []);
     assert.deepEqual(again.labels, LABELS);
@@ -37,7 +43,10 @@ for (const kind of KINDS) {
     assert.deepEqual(config.label2id, { World: 0, Sports: 1, Business: 2, "Sci/Tech": 3 });
     const { architectures } = JSON.parse(await Deno.readTextFile(`${from}/config.json`));
     assert.deepEqual(config.architectures, architectures);
-    assert.equal(await Deno.readTextFile(`${folder.path}/model/vocab.txt`), "words");
+    for (const file of tokenizer.files) {
+      const copy = `${folder.path}/model/${file.split("/").at(-1)}`;
+      assert.deepEqual(await Deno.readFile(copy), await Deno.readFile(file));
+    }
   });
 }
 

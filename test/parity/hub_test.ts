@@ -13,6 +13,7 @@ import {
   downloadModel,
   loadAdapter,
   loadClassifier,
+  loadTokenizer,
   mergeAdapter,
   modelCard,
   publish,
@@ -20,9 +21,7 @@ import {
   saveModel,
 } from "lightweight-finetuning";
 
-const TOKENIZER = ["tokenizer.json", "tokenizer_config.json"].map((file) =>
-  fixture(`hub/models/tiny/wordpiece/${file}`)
-);
+const TOKENIZER = await loadTokenizer(fixture("hub/models/tiny/wordpiece"));
 const DATASET = { hub: "me/news", revision: "0123456789012345678901234567890123456789" };
 const LABELS = ["World", 'Sports: "all"', "Sci/Tech # 1", "Business – 2"];
 const METRICS: RunMetrics = {

@@ -336,3 +336,20 @@ Deno.test("Trainer counts a weight of four bits like any other", async () => {
   };
   assert.equal(await count(true), await count(false));
 });
+
+Deno.test("Trainer's evaluate() and predict() measure the model as it is, with the figures of one's own", async () => {
+  const model = await loadTiny(0);
+  const computeMetrics = () => ({ seven: 7 });
+  const trainer = makeTrainer(model, { computeMetrics, numTrainEpochs: 1 });
+  const { loss, accuracy, logits, predictions } = await evaluate(model, ten, { batchSize: 8 });
+  assert.deepEqual(await trainer.evaluate(), { evalLoss: loss, accuracy, seven: 7 });
+  const { metrics, ...rows } = await trainer.predict(ten);
+  assert.deepEqual(metrics, { testLoss: loss, accuracy, seven: 7 });
+  assert.deepEqual(rows, { logits, predictions, labels: ten.labels });
+  await trainer.train();
+  const { evalLoss } = await trainer.evaluate();
+  assert.equal(evalLoss, trainer.history.at(-1)!.evalLoss);
+  assert.notEqual(evalLoss, loss);
+  const two = { inputIds: ten.inputIds.slice(0, 2), labels: ten.labels };
+  assert.notEqual((await trainer.evaluate(two)).evalLoss, evalLoss);
+});

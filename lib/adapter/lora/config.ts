@@ -1,3 +1,5 @@
+import { checkOptions } from "../../options.ts";
+
 /** What an adapter is; names and defaults are those of peft's LoraConfig. */
 export interface LoraConfig {
   /** Rank of the update. @default {8} */
@@ -63,13 +65,7 @@ export const HEAD = ["classifier", "score"];
  * @throws {RangeError} When a value makes no adapter.
  */
 export function loraConfig(options: Partial<LoraConfig>): LoraConfig {
-  const unknown = Object.keys(options).find((name) => !Object.hasOwn(DEFAULTS, name));
-  if (unknown) {
-    throw new TypeError(
-      `Cannot make an adapter as options must be of ${Object.keys(DEFAULTS).join(", ")}: ` +
-        `current value is '${unknown}'`,
-    );
-  }
+  checkOptions("make an adapter", options, DEFAULTS);
   const config = { ...DEFAULTS, ...options };
   for (const [name, isValid, range] of RULES) {
     if (!isValid(config[name], config)) {

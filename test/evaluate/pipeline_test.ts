@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import {
+  addLora,
+  classify,
+  loadAdapter,
+  loadClassifier,
+  loadPipeline,
+  loadTokenizer,
+  saveAdapter,
+  saveModel,
+} from "lightweight-finetuning";
+import { temporaryFolder } from "../helpers/altered.ts";
+import { fixture } from "../helpers/reference.ts";
+import { withHub } from "../helpers/with_hub.ts";
+
+const TEXTS = ["the bank rose", "a goal"];
+const LABELS = ["World", "Sports", "Business", "Sci/Tech"];
+const tokenizer = await loadTokenizer(fixture("hub/models/tiny/wordpiece"));
+
+Deno.test("loadPipeline() of a saved model answers with that model's labels", async () => {
+  await using folder = await temporaryFolder();
+  const model = await loadClassifier(fixture("bert"), { labels: LABELS });
+  await saveModel(model, folder.path, tokenizer);
+  const pipeline = await loadPipeline(folder.path);
+  assert.deepEqual(await pipeline(TEXTS), await classify(model, tokenizer, TEXTS));
+  assert.deepEqual(
+    await pipeline(TEXTS, { topK: 3 }),
+    await classify(model, tokenizer, TEXTS, { topK: 3 }),
+  );
+});
+
+Deno.test("loadPipeline() of an adapter loads its base too, from a folder or the Hub", async () => {
+  await using folder = await temporaryFolder();
+  const [base, saved] = [`${folder.path}/base`, `${folder.path}/adapter`];
+  await saveModel(
+    await loadClassifier(fixture("bert/encoder"), { labels: LABELS }),
+    base,
+    tokenizer,
+  );
+  const model = await loadClassifier(base, { labels: LABELS });
+  const adapter = addLora(model, { initLoraWeights: false, baseModelNameOrPath: base });
+  await saveAdapter(adapter, saved);
+  const expected = await classify(adapter, tokenizer, TEXTS);
+  const scores = (answers: { score: number }[]) => answers.map(({ score }) => score);
+
+  assert.deepEqual(await (await loadPipeline(saved, { labels: LABELS }))(TEXTS), expected);
+  const unnamed = await (await loadPipeline(saved))(TEXTS);
+  assert.deepEqual(scores(unnamed), scores(expected));
+  assert.deepEqual(
+    unnamed.map(({ label }) => label),
+    expected.map(({ label }) => `LABEL_${LABELS.indexOf(label)}`),
+  );
+
+  await Deno.mkdir(`${folder.path}/hub/models/me`, { recursive: true });
+  await Deno.rename(saved, `${folder.path}/hub/models/me/adapter`);
+  await withHub(async (_, options) => {
+    const pipeline = await loadPipeline("me/adapter", { ...options, labels: LABELS });
+    assert.deepEqual(await pipeline(TEXTS), expected);
+  }, `${folder.path}/hub`);
+});
+
+Deno.test("loadPipeline() says what an adapter without a base lacks", async () => {
+  await using folder = await temporaryFolder();
+  await saveAdapter(addLora(await loadClassifier(fixture("bert"))), folder.path);
+  await assert.rejects(loadPipeline(folder.path), {
+    name: "TypeError",
+    message: /'base_model_name_or_path' .* must name the adapter's base: current value is ""/,
+  });
+});
+
+Deno.test(
+  "a name on the Hub loads model, tokenizer and adapter; a tokenizer brings no weights",
+  async () => {
+    await using served = await temporaryFolder();
+    const saved = await loadClassifier(fixture("bert"), { labels: LABELS });
+    await saveModel(saved, `${served.path}/models/me/news`, tokenizer);
+    await withHub(async (hub, options) => {
+      const repository = { ...options, revision: "main" };
+      const ofHub = await loadTokenizer("me/news", repository);
+      assert.deepEqual(await ofHub.encode(TEXTS), await tokenizer.encode(TEXTS));
+      assert.equal(hub.requests.some(({ path }) => path.includes("safetensors")), false);
+      const model = await loadClassifier("me/news", repository);
+      assert.deepEqual(model.labels, LABELS);
+      await assert.rejects(loadAdapter(model, "me/nothing", repository), {
+        message: /me\/nothing/,
+      });
+    }, served.path);
+  },
+);
+
+Deno.test("what is neither a folder nor a name is refused, and so is a folder's revision", async () => {
+  await assert.rejects(loadClassifier("no/such/folder"), {
+    name: "TypeError",
+    message: "Cannot load a model or an adapter as its source must be a folder or " +
+      "organisation/name on the Hub: current value is 'no/such/folder', and there is no such folder",
+  });
+  await assert.rejects(loadTokenizer(fixture("bert"), { revision: "main" }), {
+    name: "RangeError",
+    message: /'revision' must be left out for a folder: current value is main/,
+  });
+});
