@@ -16,7 +16,9 @@ export interface Batch {
   labels: Int32Array;
   /** Where in the examples each row comes from, [size]. */
   rows: number[];
+  /** Number of rows. */
   size: number;
+  /** Tokens of a row, padding included. */
   length: number;
 }
 
@@ -49,8 +51,10 @@ export function collate(
  * Cuts an order of rows into padded batches; the last one may be smaller.
  *
  * @example
- * ```ts ignore
- * for (const batch of batches(examples, [2, 0, 1], 2, 0)) model.forward(batch);
+ * ```ts
+ * import { batches } from "lightweight-finetuning";
+ * const examples = { inputIds: [[2, 7, 3], [2, 3], [2, 9, 8, 3]], labels: [0, 1, 1] };
+ * for (const { inputIds, length } of batches(examples, [2, 0, 1], 2, 0)) console.log(length, inputIds);
  * ```
  */
 export function* batches(

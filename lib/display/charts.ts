@@ -25,8 +25,11 @@ function layout(title: string, rest: Record<string, unknown>): Chart["layout"] {
  * a dot for each evaluation.
  *
  * @example
- * ```ts ignore
- * await showChart(lossChart({ full: fullHistory, lora: loraHistory }));
+ * ```ts
+ * import { lossChart, showChart } from "lightweight-finetuning";
+ * const record = { epoch: 0.5, learningRate: 1e-4, gradNorm: 1 };
+ * const history = [{ step: 1, loss: 1.4, ...record }, { step: 2, loss: 1.1, ...record }];
+ * await showChart(lossChart({ LoRA: history }));
  * ```
  */
 export function lossChart(runs: Record<string, HistoryRecord[]>): Chart {
@@ -63,10 +66,13 @@ export function lossChart(runs: Record<string, HistoryRecord[]>): Chart {
 
 /** An accuracy with its 95 % interval. */
 export interface AccuracyBar {
+  /** What was measured. */
   name: string;
   /** Between 0 and 1, as the interval's ends are. */
   accuracy: number;
+  /** Lower end of the interval. */
   low: number;
+  /** Upper end of the interval. */
   high: number;
 }
 
@@ -74,7 +80,8 @@ export interface AccuracyBar {
  * Charts accuracies side by side with their 95 % intervals.
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { accuracyChart, showChart } from "lightweight-finetuning";
  * await showChart(
  *   accuracyChart({ name: "LoRA", accuracy: 0.9155, low: 0.9062, high: 0.924 }),
  * );
@@ -139,7 +146,8 @@ export function accuracyChart(...bars: AccuracyBar[]): Chart {
  * @param matrix Counts by true label (rows) and predicted label (columns)
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { confusionChart, showChart } from "lightweight-finetuning";
  * await showChart(confusionChart([[90, 10], [5, 95]], ["World", "Sports"], "LoRA"));
  * ```
  */

@@ -16,7 +16,8 @@ export function escapeHtml(text: string): string {
  * Draws a grid as an HTML table.
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { gridHtml } from "./grid.ts";
  * gridHtml({ columns: ["Step"], cells: [["125"]], right: new Set([0]) });
  * ```
  */
@@ -42,7 +43,8 @@ export function gridHtml({ title, columns, cells, right }: Grid): string {
  * Draws a grid as lines of text, its columns two spaces apart.
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { gridText } from "./grid.ts";
  * gridText({ columns: ["Step"], cells: [["125"]], right: new Set([0]) }); // "Step\n 125"
  * ```
  */

@@ -22,7 +22,8 @@ function jupyter(): Jupyter | undefined {
  * takes its place. Returns undefined outside Jupyter.
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { openOutput } from "./output.ts";
  * const output = openOutput();
  * await output?.({ "text/plain": "1 of 2" });
  * await output?.({ "text/plain": "2 of 2" });

@@ -15,6 +15,7 @@ export function progressBar(value: number, max: number, label: string): string {
  *
  * @example
  * ```ts ignore
+ * import { downloadModel, showProgress } from "lightweight-finetuning";
  * const folder = await downloadModel("FacebookAI/roberta-base", { onProgress: showProgress() });
  * ```
  */

@@ -38,7 +38,8 @@ const OPTIONS: Record<keyof TableOptions, true> = {
  * Shows rows as a table: HTML in a notebook, aligned text elsewhere.
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { showTable } from "lightweight-finetuning";
  * await showTable([{ method: "LoRA", accuracy: 0.9155 }], { title: "Accuracy on the test rows" });
  * ```
  */

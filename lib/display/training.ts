@@ -10,7 +10,11 @@ import { progressBar } from "./progress.ts";
  *
  * @example
  * ```ts ignore
- * await new Trainer(model, { trainDataset, evalDataset, listeners: [showTraining()] }).train();
+ * import { type Examples, showTraining, type TextModel, Trainer } from "lightweight-finetuning";
+ * async function train(model: TextModel, trainDataset: Examples, evalDataset: Examples) {
+ *   const listeners = [showTraining()];
+ *   return await new Trainer(model, { trainDataset, evalDataset, listeners }).train();
+ * }
  * ```
  */
 export function showTraining(): TrainerListener {

@@ -5,6 +5,7 @@ import { evaluate } from "./evaluate.ts";
 
 /** A class of a text, and its probability. */
 export interface Classification {
+  /** Name of the class. */
   label: string;
   /** Between 0 and 1. */
   score: number;
@@ -42,6 +43,7 @@ export async function classify(
   texts: string[],
   options?: Omit<ClassifyOptions, "topK">,
 ): Promise<Classification[]>;
+/** Gives the `topK` most likely classes of each text. */
 export async function classify(
   model: TextModel,
   tokenizer: Tokenizer,

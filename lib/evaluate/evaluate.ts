@@ -14,12 +14,13 @@ export interface Evaluation {
   logits: Float32Array;
   /** Most likely class of each row, [N]. */
   predictions: Int32Array;
+  /** Rows per second. */
   samplesPerSecond: number;
 }
 
-/** How {@link evaluate} goes about it. */
+/** How {@link evaluate} makes its batches. */
 export interface EvaluateOptions {
-  /** @default {32} */
+  /** Rows of a batch. @default {32} */
   batchSize?: number;
   /** Batches are padded to a length that this divides. @default {1} */
   padToMultipleOf?: number;

@@ -1,5 +1,6 @@
 /** How a model did on one class. */
 export interface ClassMetrics {
+  /** Name of the class. */
   label: string;
   /** Of the rows it gave this class, the share that belong there. */
   precision: number;

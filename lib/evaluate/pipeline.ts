@@ -15,7 +15,9 @@ export interface Pipeline {
   (texts: string[]): Promise<Classification[]>;
   /** As {@link classify} with these options. */
   (texts: string[], options: ClassifyOptions & { topK: number }): Promise<Classification[][]>;
+  /** The model, with its adapter if it has one. */
   model: Classifier;
+  /** The tokenizer of the model. */
   tokenizer: Tokenizer;
 }
 

@@ -4,24 +4,33 @@ export type { Dtype };
 
 /** A tensor as it stands in a file; F16 and BF16 are kept as their bits. */
 export interface StoredTensor {
+  /** How its numbers are stored. */
   dtype: Dtype;
+  /** Sizes, the outermost first. */
   shape: number[];
+  /** Its numbers, row-major. */
   data: ArrayBufferView;
 }
 
 /** A tensor for a file; `data` may be a function that fetches the numbers when they are to be written. */
 export interface TensorToWrite {
+  /** How its numbers are stored. */
   dtype: Dtype;
+  /** Sizes, the outermost first. */
   shape: number[];
+  /** Its numbers, row-major, or what fetches them. */
   data: ArrayBufferView | (() => Promise<ArrayBufferView>);
 }
 
 /** An open file: its header is checked, its numbers are read on demand. */
 export interface SafetensorsFile {
+  /** The texts of the header's `__metadata__`. */
   metadata: Record<string, string>;
+  /** Dtype and shape of each tensor, in the order of their bytes. */
   tensors: Map<string, { dtype: Dtype; shape: number[] }>;
   /** Reads one tensor's bytes, and no others. */
   read(name: string): Promise<StoredTensor>;
+  /** Closes the file. */
   close(): void;
 }
 

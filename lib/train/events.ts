@@ -14,21 +14,25 @@ export interface HistoryRecord {
   learningRate: number;
   /** Norm of all gradients together, before clipping. */
   gradNorm: number;
-  /** Figures that `computeMetrics` gave, by their own names. */
+  /** Figures that `computeMetrics` returned, under its own names. */
   [metric: string]: number;
 }
 
-/** What a finished (or stopped) training run reports, named as by Hugging Face's Trainer. */
+/** The figures of a finished or stopped run, under the names of Hugging Face's Trainer. */
 export interface TrainResult {
   /** Seconds, evaluations included. */
   trainRuntime: number;
+  /** Training rows per second, the time of evaluations included. */
   trainSamplesPerSecond: number;
+  /** Optimizer steps per second, likewise. */
   trainStepsPerSecond: number;
   /** Floating-point operations by Trainer's estimate: 6 × tokens × parameters outside the embeddings. */
   totalFlos: number;
   /** Mean training loss over all steps. */
   trainLoss: number;
+  /** Passes over the training rows, as a fraction. */
   epoch: number;
+  /** Optimizer steps done. */
   step: number;
   /** True when Stop ended the run before its last step, so that it can be resumed. */
   stopped: boolean;
@@ -39,7 +43,7 @@ export interface TrainResult {
 }
 
 /**
- * What a trainer tells its listeners. Times are seconds since the run began; `history` is there where a run goes on, and
+ * What a trainer tells its listeners. Times are seconds since the run began; `history` is present where a run resumes, and
  * holds what was recorded before.
  */
 export type TrainerEvent =
@@ -50,16 +54,17 @@ export type TrainerEvent =
   | { type: "end"; result: TrainResult };
 
 /**
- * What a listener may ask for: "stop" ends the run after the step under way, for good, as early stopping does;
+ * What a listener may ask for: "stop" ends the run for good after the current step, as early stopping does;
  * "evaluate", in answer to a step, evaluates at that step.
  */
 export type TrainerRequest = "stop" | "evaluate";
 
 /**
- * Hears a trainer's events; the trainer waits for it.
+ * Receives a trainer's events; the trainer waits for it.
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import type { TrainerListener } from "lightweight-finetuning";
  * const anHour: TrainerListener = (event) => {
  *   if (event.type === "step" && event.seconds > 3600) return "stop";
  * };

@@ -12,8 +12,9 @@ export interface Interrupt extends Disposable {
  *
  * @example
  * ```ts ignore
+ * import { listenForInterrupt } from "./interrupt.ts";
  * using interrupt = listenForInterrupt();
- * while (!interrupt.signal.aborted) await step();
+ * while (!interrupt.signal.aborted) await new Promise((resolve) => setTimeout(resolve));
  * ```
  */
 export function listenForInterrupt(): Interrupt {

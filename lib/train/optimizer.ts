@@ -34,7 +34,7 @@ export interface AdamWOptions {
   beta1?: number;
   /** Decay of the mean of squared gradients. @default {0.999} */
   beta2?: number;
-  /** @default {1e-8} */
+  /** Added to the root of the squares' mean. @default {1e-8} */
   epsilon?: number;
   /** By which share of the learning rate a parameter shrinks at a step; biases and normalisation do not. @default {0} */
   weightDecay?: number;

@@ -13,7 +13,7 @@ export interface TrainerOptions {
   evalDataset: Examples;
   /** The highest: of the first step, or of the one after the warm-up. @default {5e-5} */
   learningRate?: number;
-  /** How the learning rate goes on. @default {"linear"} */
+  /** How the learning rate changes over the run. @default {"linear"} */
   lrSchedulerType?: LrSchedulerType;
   /** Steps over which the learning rate rises from 0; below 1 it is their share of all steps. @default {0} */
   warmupSteps?: number;
@@ -25,11 +25,11 @@ export interface TrainerOptions {
   numTrainEpochs?: number;
   /** Steps to train, whatever `numTrainEpochs` says, unless it is -1. @default {-1} */
   maxSteps?: number;
-  /** @default {8} */
+  /** Rows of a batch in training. @default {8} */
   perDeviceTrainBatchSize?: number;
   /** Batches that make a step, as one large one would, in the memory of a small one. @default {1} */
   gradientAccumulationSteps?: number;
-  /** @default {8} */
+  /** Rows of a batch in evaluation. @default {8} */
   perDeviceEvalBatchSize?: number;
   /** Batches are padded to a length that this divides. @default {1} */
   padToMultipleOf?: number;
@@ -39,11 +39,11 @@ export interface TrainerOptions {
   evalSteps?: number;
   /** Steps from one record of the training loss to the next; the last step records too. @default {evalSteps} */
   loggingSteps?: number;
-  /** Figures of one's own for each evaluation; they stand beside `evalLoss` and `accuracy` in the history. */
+  /** Computes further figures at each evaluation; they stand beside `evalLoss` and `accuracy` in the history. */
   computeMetrics?: ComputeMetrics;
   /** Which figure of an evaluation tells the best: "loss", "accuracy" or one's own. @default {"loss"} */
   metricForBestModel?: string;
-  /** @default {true, unless `metricForBestModel` ends in "loss"} */
+  /** Whether a larger figure is a better one. @default {true, unless `metricForBestModel` ends in "loss"} */
   greaterIsBetter?: boolean;
   /** End with the weights of the best evaluation, kept in memory until then. @default {false} */
   loadBestModelAtEnd?: boolean;
@@ -59,16 +59,16 @@ export interface TrainerOptions {
   saveSteps?: number;
   /** How many checkpoints are kept, the newest; one more while one is written. @default {2} */
   saveTotalLimit?: number;
-  /** Let `train()` go on from the newest whole checkpoint in `outputDir`, if there is one. @default {false} */
+  /** Let `train()` resume from the newest whole checkpoint in `outputDir`, if there is one. @default {false} */
   resumeFromCheckpoint?: boolean;
   /** What may differ from the run that wrote the checkpoint, by the names in the error that refuses it. @default {[]} */
   acceptChanges?: string[];
-  /** Hear what happens, in this order, and may ask for something. @default {[]} */
+  /** Called with each event, in this order; each may ask for something. @default {[]} */
   listeners?: TrainerListener[];
 }
 
 /**
- * Fills in what is not given.
+ * Fills in the defaults.
  *
  * @throws {TypeError} When there is no option of a name.
  * @throws {RangeError} When there are no rows, or a value is out of its range.
@@ -154,7 +154,7 @@ function isCount(value: number): boolean {
   return Number.isInteger(value) && value > 0;
 }
 
-/** Fails as an option that is out of its range does. */
+/** @throws {RangeError} Unless an option is within its range. */
 export function checkOption(holds: boolean, name: string, range: string, value: unknown) {
   if (!holds) {
     throw new RangeError(`Cannot train as '${name}' must be ${range}: current value is ${value}`);

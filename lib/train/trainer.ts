@@ -28,17 +28,20 @@ const trainers = new WeakMap<TextModel, Trainer>();
  * Trains whatever variables of a model are trainable, as Transformers' Trainer does: AdamW, a schedule, clipped
  * gradients, padding to the longest row of a batch.
  *
- * Stop (SIGINT) and SIGTERM end training after the step under way; {@link Trainer.resume} goes on from there, and after
- * an error of a listener, of an evaluation or of writing too. An error of a step ends the run. With `outputDir`, a new
- * trainer with the same options, in whatever process, goes on from the newest checkpoint and ends with the same bits.
+ * Stop (SIGINT) and SIGTERM end training after the current step; {@link Trainer.resume} continues from there, and also
+ * after an error of a listener, of an evaluation or of writing. An error of a step ends the run. With `outputDir`, a new
+ * trainer with the same options, in any process, resumes from the newest checkpoint and ends with the same bits.
  *
  * @example
  * ```ts ignore
+ * import { examples, loadClassifier, openDataset, showTraining, Trainer } from "lightweight-finetuning";
+ * const tokens = await openDataset("runs/mine/tokens");
+ * const model = await loadClassifier("FacebookAI/roberta-base", { labels: tokens.labels });
  * const trainer = new Trainer(model, {
- *   trainDataset: train,
- *   evalDataset: evaluation,
+ *   trainDataset: examples(tokens.train),
+ *   evalDataset: examples(tokens.evaluation),
  *   outputDir: "runs/mine/checkpoints",
- *   resumeFromCheckpoint: true, // run again after Stop or a crash, it goes on
+ *   resumeFromCheckpoint: true, // after Stop or a crash, the same lines resume the run
  *   listeners: [showTraining()],
  * });
  * const { trainLoss } = await trainer.train();
@@ -54,6 +57,9 @@ export class Trainer {
   #disposed = false;
 
   /**
+   * Plans a run; nothing is computed yet.
+   *
+   * @throws {TypeError} When there is no option of a name.
    * @throws {RangeError} When there are no rows, nothing is trainable, or an option is out of its range.
    */
   constructor(model: TextModel, options: TrainerOptions) {
@@ -138,7 +144,11 @@ export class Trainer {
    *
    * @example
    * ```ts ignore
-   * const { evalLoss, accuracy } = await trainer.evaluate();
+   * import { type Examples, type TextModel, Trainer } from "lightweight-finetuning";
+   * async function measure(model: TextModel, trainDataset: Examples, evalDataset: Examples) {
+   *   const trainer = new Trainer(model, { trainDataset, evalDataset });
+   *   return await trainer.evaluate(); // { evalLoss: 1.39, accuracy: 0.25 }
+   * }
    * ```
    */
   async evaluate(dataset: Examples = this.#options.evalDataset): Promise<Record<string, number>> {
@@ -154,8 +164,11 @@ export class Trainer {
    *
    * @example
    * ```ts ignore
-   * const { predictions, metrics } = await trainer.predict(test);
-   * console.log(predictions[0], metrics.accuracy);
+   * import type { Examples, Trainer } from "lightweight-finetuning";
+   * async function test(trainer: Trainer, rows: Examples) {
+   *   const { predictions, metrics } = await trainer.predict(rows);
+   *   console.log(predictions[0], metrics.accuracy);
+   * }
    * ```
    */
   async predict(
