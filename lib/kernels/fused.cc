@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/shape_inference.h"
@@ -14,6 +16,7 @@ namespace {
 using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
+using tensorflow::TensorShape;
 
 using Row = Eigen::Map<Eigen::ArrayXf>;
 using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
@@ -29,10 +32,38 @@ Head head(float* x, int64_t first, int64_t rows, int64_t width, int64_t column, 
   return Head(x + first * width + column, rows, D, Eigen::OuterStride<>(width));
 }
 
+// The error of an input or an attribute.
+template <typename Value>
+absl::Status wrong(const std::string& op, const char* name, const std::string& must, const Value& value) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("Cannot run ", op, " as '", name, "' must be ", must, ": current value is ", value));
+}
+absl::Status wrong(OpKernelContext* context, const char* name, const std::string& must, const Tensor& value) {
+  return wrong(context->op_kernel().type_string(), name, must, value.shape().DebugString());
+}
+
+// TensorFlow compares the types and the number of inputs with an op's signature, but no shapes: no memory of an input
+// may be touched before one of these three has passed.
+absl::Status filled(OpKernelContext* context, int i, const char* name) {
+  const Tensor& x = context->input(i);
+  if (x.NumElements() > 0) return absl::OkStatus();
+  return wrong(context, name, "a tensor that is not empty", x);
+}
+absl::Status matrix(OpKernelContext* context, int i, const char* name) {
+  const Tensor& x = context->input(i);
+  if (x.dims() == 2 && x.NumElements() > 0) return absl::OkStatus();
+  return wrong(context, name, "a matrix that is not empty", x);
+}
+absl::Status shaped(OpKernelContext* context, int i, const char* name, const TensorShape& shape) {
+  const Tensor& x = context->input(i);
+  if (x.shape() == shape) return absl::OkStatus();
+  return wrong(context, name, shape.DebugString(), x);
+}
+
 const float* in(OpKernelContext* context, int i) { return context->input(i).flat<float>().data(); }
 
 // Null, and a failed status, where memory is short.
-float* out(OpKernelContext* context, int i, const tensorflow::TensorShape& shape) {
+float* out(OpKernelContext* context, int i, const TensorShape& shape) {
   Tensor* tensor = nullptr;
   const auto status = context->allocate_output(i, shape, &tensor);
   if (!status.ok()) context->SetStatus(status);
@@ -108,11 +139,18 @@ class Dropout {
 class Kernel : public tensorflow::OpKernel {
  public:
   explicit Kernel(OpKernelConstruction* construction) : OpKernel(construction) {}
-  float Number(OpKernelConstruction* construction, const char* name) {
+
+ protected:
+  // An attribute, which is `right` where it is as it `must` be.
+  static float Number(OpKernelConstruction* construction, const char* name, const char* must, bool (*right)(float)) {
     float value = 0;
-    const auto status = construction->GetAttr(name, &value);
+    auto status = construction->GetAttr(name, &value);
+    if (status.ok() && !right(value)) status = wrong(construction->def().op(), name, must, value);
     if (!status.ok()) construction->SetStatus(status);
     return value;
+  }
+  static float Rate(OpKernelConstruction* construction) {
+    return Number(construction, "rate", "at least 0 and below 1", [](float x) { return x >= 0 && x < 1; });
   }
 };
 
@@ -121,7 +159,9 @@ class AddBias : public Kernel {
  public:
   using Kernel::Kernel;
   void Compute(OpKernelContext* context) override {
+    OP_REQUIRES_OK(context, matrix(context, 0, "x"));
     const int64_t rows = context->input(0).dim_size(0), width = context->input(0).dim_size(1);
+    OP_REQUIRES_OK(context, shaped(context, 1, "bias", {width}));
     float* x = const_cast<float*>(in(context, 0));
     const ConstRow bias(in(context, 1), width);
     parallel(context, rows, width, [=](int64_t begin, int64_t end) {
@@ -137,9 +177,11 @@ class SumRows : public Kernel {
   using Kernel::Kernel;
   void Compute(OpKernelContext* context) override {
     constexpr int64_t BLOCK = 64;
+    OP_REQUIRES_OK(context, matrix(context, 0, "x"));
+    if (context->num_inputs() > 1) OP_REQUIRES_OK(context, shaped(context, 1, "y", context->input(0).shape()));
     const int64_t rows = context->input(0).dim_size(0), width = context->input(0).dim_size(1);
     const float *x = in(context, 0), *y = context->num_inputs() > 1 ? in(context, 1) : nullptr;
-    float* sum = out(context, 0, tensorflow::TensorShape({width}));
+    float* sum = out(context, 0, TensorShape({width}));
     if (!context->status().ok()) return;
     Matrix sums = Matrix::Zero((rows + BLOCK - 1) / BLOCK, width);
     parallel(context, sums.rows(), BLOCK * width, [&](int64_t begin, int64_t end) {
@@ -158,6 +200,7 @@ class Gelu : public Kernel {
  public:
   using Kernel::Kernel;
   void Compute(OpKernelContext* context) override {
+    OP_REQUIRES_OK(context, filled(context, 0, "x"));
     const Tensor& input = context->input(0);
     const float* x = in(context, 0);
     float* y = out(context, 0, input.shape());
@@ -173,7 +216,9 @@ class GeluGrad : public Kernel {
  public:
   using Kernel::Kernel;
   void Compute(OpKernelContext* context) override {
+    OP_REQUIRES_OK(context, filled(context, 0, "x"));
     const Tensor& input = context->input(0);
+    OP_REQUIRES_OK(context, shaped(context, 1, "dy", input.shape()));
     const float *x = in(context, 0), *dy = in(context, 1);
     float* dx = out(context, 0, input.shape());
     if (!context->status().ok()) return;
@@ -189,8 +234,10 @@ class GeluGrad : public Kernel {
 // y = x · keep / (1 - rate); its gradient is itself.
 class DropoutKernel : public Kernel {
  public:
-  explicit DropoutKernel(OpKernelConstruction* c) : Kernel(c), rate_(Number(c, "rate")) {}
+  explicit DropoutKernel(OpKernelConstruction* c) : Kernel(c), rate_(Rate(c)) {}
   void Compute(OpKernelContext* context) override {
+    OP_REQUIRES_OK(context, filled(context, 0, "x"));
+    OP_REQUIRES_OK(context, shaped(context, 1, "seed", {2}));
     const Tensor& input = context->input(0);
     const float* x = in(context, 0);
     float* y = out(context, 0, input.shape());
@@ -214,15 +261,22 @@ class DropoutKernel : public Kernel {
 class AddNorm : public Kernel {
  public:
   explicit AddNorm(OpKernelConstruction* c)
-      : Kernel(c), rate_(Number(c, "rate")), epsilon_(Number(c, "epsilon")) {}
+      : Kernel(c),
+        rate_(Rate(c)),
+        epsilon_(Number(c, "epsilon", "at least 0", [](float x) { return x >= 0; })) {}
   void Compute(OpKernelContext* context) override {
+    OP_REQUIRES_OK(context, matrix(context, 0, "x"));
     const auto shape = context->input(0).shape();
     const int64_t rows = shape.dim_size(0), width = shape.dim_size(1);
+    OP_REQUIRES_OK(context, shaped(context, 1, "residual", shape));
+    OP_REQUIRES_OK(context, shaped(context, 2, "scale", {width}));
+    OP_REQUIRES_OK(context, shaped(context, 3, "shift", {width}));
+    OP_REQUIRES_OK(context, shaped(context, 4, "seed", {2}));
     const float *x = in(context, 0), *residual = in(context, 1);
     const ConstRow scale(in(context, 2), width), shift(in(context, 3), width);
     float* y = out(context, 0, shape);
     float* normal = out(context, 1, shape);
-    float* inverse = out(context, 2, tensorflow::TensorShape({rows}));
+    float* inverse = out(context, 2, TensorShape({rows}));
     const Dropout dropout(context->input(4), rate_);
     if (!context->status().ok()) return;
     parallel(context, rows, 20 * width, [=](int64_t begin, int64_t end) {
@@ -244,10 +298,15 @@ class AddNorm : public Kernel {
 
 class AddNormGrad : public Kernel {
  public:
-  explicit AddNormGrad(OpKernelConstruction* c) : Kernel(c), rate_(Number(c, "rate")) {}
+  explicit AddNormGrad(OpKernelConstruction* c) : Kernel(c), rate_(Rate(c)) {}
   void Compute(OpKernelContext* context) override {
+    OP_REQUIRES_OK(context, matrix(context, 0, "dy"));
     const auto shape = context->input(0).shape();
     const int64_t rows = shape.dim_size(0), width = shape.dim_size(1);
+    OP_REQUIRES_OK(context, shaped(context, 1, "normal", shape));
+    OP_REQUIRES_OK(context, shaped(context, 2, "inverse", {rows}));
+    OP_REQUIRES_OK(context, shaped(context, 3, "scale", {width}));
+    OP_REQUIRES_OK(context, shaped(context, 4, "seed", {2}));
     const float *dy = in(context, 0), *normal = in(context, 1), *inverse = in(context, 2);
     const ConstRow scale(in(context, 3), width);
     float* dx = out(context, 0, shape);
@@ -276,7 +335,11 @@ class AddNormGrad : public Kernel {
 class AttentionKernel : public Kernel {
  public:
   explicit AttentionKernel(OpKernelConstruction* c)
-      : Kernel(c), rate_(Number(c, "rate")), width_(Number(c, "width")) {}
+      : Kernel(c),
+        rate_(Rate(c)),
+        width_(Number(c, "width", "a whole number from 1 to 65536", [](float x) {
+          return x >= 1 && x <= 65536 && x == std::floor(x);
+        })) {}
 
  protected:
   struct Shape {
@@ -284,10 +347,19 @@ class AttentionKernel : public Kernel {
     float scale;
   };
 
-  Shape Sizes(OpKernelContext* context) const {
-    const auto q = context->input(0).shape(), mask = context->input(3).shape();
+  // The sizes, once the first five inputs have been checked.
+  absl::Status Sizes(OpKernelContext* context, Shape* sizes) const {
+    TF_RETURN_IF_ERROR(matrix(context, 0, "q"));
+    TF_RETURN_IF_ERROR(matrix(context, 3, "mask"));
+    const Tensor &q = context->input(0), &mask = context->input(3);
     const int64_t B = mask.dim_size(0), T = mask.dim_size(1), H = q.dim_size(1), D = width_;
-    return {B, T, q.dim_size(0) / B, H, D, H / D, 1 / std::sqrt(float(D))};
+    if (H % D != 0) return wrong(type_string(), "width", absl::StrCat("a divisor of ", H), D);
+    if (q.dim_size(0) % B != 0) return wrong(context, "q", absl::StrCat("of a multiple of ", B, " rows"), q);
+    TF_RETURN_IF_ERROR(shaped(context, 1, "k", {B * T, H}));
+    TF_RETURN_IF_ERROR(shaped(context, 2, "v", {B * T, H}));
+    TF_RETURN_IF_ERROR(shaped(context, 4, "seed", {2}));
+    *sizes = {B, T, q.dim_size(0) / B, H, D, H / D, 1 / std::sqrt(float(D))};
+    return absl::OkStatus();
   }
 
   float rate_, width_;
@@ -297,10 +369,11 @@ class Attention : public AttentionKernel {
  public:
   using AttentionKernel::AttentionKernel;
   void Compute(OpKernelContext* context) override {
-    const Shape s = Sizes(context);
+    Shape s;
+    OP_REQUIRES_OK(context, Sizes(context, &s));
     const float *q = in(context, 0), *k = in(context, 1), *v = in(context, 2), *mask = in(context, 3);
     float* y = out(context, 0, context->input(0).shape());
-    float* log_sum = out(context, 1, tensorflow::TensorShape({s.B, s.A, s.Q}));
+    float* log_sum = out(context, 1, TensorShape({s.B, s.A, s.Q}));
     const Dropout dropout(context->input(4), rate_);
     if (!context->status().ok()) return;
     parallel(context, s.B * s.A, 4 * s.Q * s.T * s.D, [&](int64_t begin, int64_t end) {
@@ -330,6 +403,10 @@ class AttentionGrad : public AttentionKernel {
  public:
   using AttentionKernel::AttentionKernel;
   void Compute(OpKernelContext* context) override {
+    Shape s;
+    OP_REQUIRES_OK(context, Sizes(context, &s));
+    OP_REQUIRES_OK(context, shaped(context, 5, "log_sum", {s.B, s.A, s.Q}));
+    OP_REQUIRES_OK(context, shaped(context, 6, "dy", context->input(0).shape()));
     const float *q = in(context, 0), *k = in(context, 1), *v = in(context, 2), *mask = in(context, 3);
     const float *log_sum = in(context, 5), *dy = in(context, 6);
     float* dq = out(context, 0, context->input(0).shape());
@@ -337,7 +414,6 @@ class AttentionGrad : public AttentionKernel {
     float* dv = out(context, 2, context->input(1).shape());
     const Dropout dropout(context->input(4), rate_);
     if (!context->status().ok()) return;
-    const Shape s = Sizes(context);
     parallel(context, s.B * s.A, 10 * s.Q * s.T * s.D, [&](int64_t begin, int64_t end) {
       Matrix p(s.Q, s.T), dropped(s.Q, s.T), ds(s.Q, s.T);
       for (int64_t i = begin; i < end; i++) {
@@ -368,7 +444,12 @@ class AdamW : public Kernel {
  public:
   using Kernel::Kernel;
   void Compute(OpKernelContext* context) override {
+    OP_REQUIRES_OK(context, filled(context, 0, "weight"));
     const auto shape = context->input(0).shape();
+    OP_REQUIRES_OK(context, shaped(context, 1, "mean", shape));
+    OP_REQUIRES_OK(context, shaped(context, 2, "square", shape));
+    OP_REQUIRES_OK(context, shaped(context, 3, "gradient", shape));
+    OP_REQUIRES_OK(context, shaped(context, 4, "numbers", {9}));
     const float *weight = in(context, 0), *gradient = in(context, 3), *numbers = in(context, 4);
     float *mean = const_cast<float*>(in(context, 1)), *square = const_cast<float*>(in(context, 2));
     const float factor = numbers[0], decay = numbers[1], rate = numbers[2], correction = numbers[3];
