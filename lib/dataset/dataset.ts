@@ -62,7 +62,7 @@ const OPTIONS: Record<keyof DatasetOptions, true> = {
  * known label, when all training rows are of one class, or when more rows are asked for than there
  * are; what {@link downloadSnapshot} throws.
  * @example
- * ```ts
+ * ```ts ignore
  * import { loadDataset } from "lightweight-finetuning";
  * const news = await loadDataset("fancyzhx/ag_news", { trainRows: 8000 });
  * const { labels, train } = await loadDataset({ file: "data/headlines.csv" });

@@ -68,7 +68,7 @@ export const MODEL_OR_ADAPTER: FileSet = {
  * @throws TypeError when the source is malformed; Error with a remedy when a file is missing, has
  * the wrong content, or the Hub refuses it.
  * @example
- * ```ts
+ * ```ts ignore
  * import { downloadModel } from "lightweight-finetuning";
  * const folder = await downloadModel("sentence-transformers/all-MiniLM-L6-v2");
  * ```

@@ -25,7 +25,7 @@ export interface Tokenizer {
  * @param folderOrName A folder with `tokenizer.json` and `config.json`, or `organisation/name` of the Hub.
  * @throws {TypeError} When there is no option of a name, a file is missing, or `config.json` lacks a number.
  * @example
- * ```ts
+ * ```ts ignore
  * import { loadTokenizer } from "lightweight-finetuning";
  * const tokenizer = await loadTokenizer("FacebookAI/roberta-base");
  * console.log(await tokenizer.encode(["Hello"])); // [[0, 31414, 2]]

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { walk } from "./helpers/walk.ts";
+
+const root = new URL("..", import.meta.url);
+
+async function deno(...args: string[]) {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: root,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const said = new TextDecoder().decode(stderr) + new TextDecoder().decode(stdout);
+  assert.ok(success, said.slice(-4000));
+  return said;
+}
+
+/** The examples in a file's JSDoc, the names in their imports as from a file elsewhere. */
+function examplesOf(file: URL): string[] {
+  const text = Deno.readTextFileSync(file);
+  return Array.from(
+    text.matchAll(/^ *\* ```ts(?: ignore)?\n([^]*?)^ *\* ```$/gm),
+    ([, lines]) =>
+      lines!.replace(/^ *\* ?/gm, "")
+        .replace(/(?<=from ")\..*?(?=")/g, (name) => new URL(name, file).href),
+  );
+}
+
+Deno.test("every example in the documentation type-checks", async () => {
+  const folder = await Deno.makeTempDir();
+  await Deno.symlink(new URL("node_modules", root).pathname, `${folder}/node_modules`);
+  try {
+    const files: string[] = [];
+    for (const file of ["lib/", "course/"].flatMap((room) => walk(new URL(room, root), ".ts"))) {
+      for (const example of examplesOf(file)) {
+        files.push(`${folder}/${files.length}.ts`);
+        const source = `// ${file.pathname.slice(root.pathname.length)}\n${example}\nexport {};\n`;
+        await Deno.writeTextFile(files.at(-1)!, source);
+      }
+    }
+    assert.ok(files.length > 30);
+    // An example may name what it does not use.
+    const config = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));
+    config.compilerOptions.noUnusedLocals = false;
+    for (const [name, target] of Object.entries<string>(config.imports)) {
+      if (target.startsWith("./")) config.imports[name] = new URL(target, root).href;
+    }
+    const path = `${folder}/deno.json`;
+    await Deno.writeTextFile(path, JSON.stringify({ ...config, lock: false }));
+    await deno("check", "--config", path, ...files);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("the examples that need no model run", async () => {
+  const said = await deno("test", "-A", "--doc", "--no-check", "lib", "course");
+  assert.match(said, /ok \| \d{2,} passed/);
+});
