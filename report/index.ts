@@ -1,5 +1,4 @@
-import type { Chart } from "../lib/display/chart.ts";
-import { accuracyChart } from "../lib/display/charts.ts";
+import { accuracyChart, type Chart } from "../lib/display/charts.ts";
 import { escapeHtml, gridHtml } from "../lib/display/grid.ts";
 import { drawPng } from "../lib/display/picture.ts";
 import type { TrainResult } from "../lib/train/events.ts";

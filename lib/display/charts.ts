@@ -1,5 +1,12 @@
 import type { HistoryRecord } from "../train/events.ts";
-import type { Chart } from "./chart.ts";
+
+/** A Plotly figure: its traces and its layout, as plotly.js takes them. */
+export interface Chart {
+  data: Record<string, unknown>[];
+  layout: Record<string, unknown> & { width?: number; height?: number };
+  /** What the chart shows, in words: for readers who cannot see it, and for logs. */
+  alt?: string;
+}
 
 // Okabe and Ito's colours, which people with any kind of colour blindness tell apart.
 const colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"];

@@ -5,7 +5,7 @@ import { type Canvas, createCanvas, GlobalFonts } from "@napi-rs/canvas";
 import { Resvg } from "@resvg/resvg-js";
 import { JSDOM } from "jsdom";
 import { type SvgElement, textBox } from "./boxes.ts";
-import type { Chart } from "./chart.ts";
+import type { Chart } from "./charts.ts";
 
 // A machine without any fonts draws the same picture: the one font is an npm package's file.
 const require = createRequire(import.meta.url);
