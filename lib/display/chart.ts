@@ -11,7 +11,7 @@ import { show } from "./output.ts";
  * ```
  */
 export async function showChart({ data, layout, alt = "Chart" }: Chart): Promise<void> {
-  const { drawPng } = await import("./picture.ts"); // a second to load, and most programs draw none
+  const { drawPng } = await import("./picture.ts"); // half a second to load
   // Not sharper: JupyterLab's Plotly extension shows the picture's own size, however wide that is.
   const png = await drawPng({ data, layout }, 1);
   await show({
