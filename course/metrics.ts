@@ -111,10 +111,16 @@ export function buildMetrics(
  * @param path Path of the file.
  * @param metrics What to write.
  */
-export async function writeMetrics(path: string, metrics: RunMetrics): Promise<void> {
-  await Deno.writeTextFile(`${path}.partial`, JSON.stringify(metrics, null, 2) + "\n");
+export function writeMetrics(path: string, metrics: RunMetrics): Promise<void> {
+  return writeJson(path, metrics);
+}
+
+async function writeJson(path: string, value: unknown): Promise<void> {
+  await Deno.writeTextFile(`${path}.partial`, JSON.stringify(value, null, 2) + "\n");
   await Deno.rename(`${path}.partial`, path);
 }
+
+const readJson = async (path: string) => JSON.parse(await Deno.readTextFile(path));
 
 /**
  * Reads metrics.json.
@@ -130,7 +136,7 @@ export async function writeMetrics(path: string, metrics: RunMetrics): Promise<v
  */
 export function readMetrics(path: string): Promise<RunMetrics> {
   return outputOf("05-evaluate", path, async () => {
-    const metrics = JSON.parse(await Deno.readTextFile(path));
+    const metrics = await readJson(path);
     for (const [name, [meaning, isValid]] of Object.entries(SCHEMA)) {
       const value = metrics?.[name];
       if (isValid(value)) continue;
@@ -141,6 +147,38 @@ export function readMetrics(path: string): Promise<RunMetrics> {
     }
     return metrics;
   });
+}
+
+const resultPath = ({ folder }: Pick<Profile, "folder">, method: TrainedMethod) =>
+  `${folder}/${METHODS[method].folder}/result.json`;
+
+/**
+ * Writes what a trainer returned to the method's result.json.
+ *
+ * @param run The profile.
+ * @param method The method that was trained.
+ * @param result What the trainer returned.
+ */
+export function writeResult(
+  run: Pick<Profile, "folder">,
+  method: TrainedMethod,
+  result: TrainResult,
+): Promise<void> {
+  return writeJson(resultPath(run, method), result);
+}
+
+/**
+ * Reads what {@link writeResult} wrote.
+ *
+ * @param run The profile.
+ * @param method The method that was trained.
+ * @throws {Error} When it is missing or cut; the message names the notebook to run again.
+ */
+export function readResult(
+  run: Pick<Profile, "folder">,
+  method: TrainedMethod,
+): Promise<TrainResult> {
+  return outputOf<TrainResult>(METHODS[method].notebook, resultPath(run, method), readJson);
 }
 
 type Check = (value: unknown) => boolean;

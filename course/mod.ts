@@ -7,7 +7,15 @@
 
 export { fetchBaseModel } from "./base_model.ts";
 export type { BaseModel, WheelModel } from "./base_model.ts";
-export { buildMetrics, METHOD_KEYS, METHODS, readMetrics, writeMetrics } from "./metrics.ts";
+export {
+  buildMetrics,
+  METHOD_KEYS,
+  METHODS,
+  readMetrics,
+  readResult,
+  writeMetrics,
+  writeResult,
+} from "./metrics.ts";
 export type {
   ByMethod,
   Method,
