@@ -39,6 +39,7 @@ export type ByMethod<T> = Partial<Record<Method, T>>;
 
 /** What a run writes to metrics.json. */
 export interface RunMetrics {
+  /** The profile's name. */
   profile: string;
   /** Machine and TensorFlow. */
   device: string;
@@ -46,6 +47,7 @@ export interface RunMetrics {
   date: string;
   /** The base model's name on the Hub. */
   model: string;
+  /** How many rows each model was tested on. */
   testRows: number;
   /** Share of the test rows classified correctly, 0 to 1. */
   accuracy: ByMethod<number>;
@@ -65,9 +67,9 @@ export interface RunMetrics {
 export interface MethodResult {
   /** On the test rows. */
   evaluation: Pick<Evaluation, "accuracy" | "loss">;
-  /** @default {none were trained} */
+  /** How many weights were trained. @default {none} */
   trainableParameters?: number;
-  /** @default {it was not trained} */
+  /** What the trainer returned. @default {the model was not trained} */
   train?: TrainResult;
 }
 
@@ -78,6 +80,7 @@ export interface MethodResult {
  * @param device Where it ran.
  * @param testRows How many rows each model was tested on.
  * @param results What was measured of each method.
+ * @returns What {@link writeMetrics} writes.
  */
 export function buildMetrics(
   run: Pick<Profile, "name" | "modelName">,
@@ -126,6 +129,7 @@ const readJson = async (path: string) => JSON.parse(await Deno.readTextFile(path
  * Reads metrics.json.
  *
  * @param path Path of the file.
+ * @returns What the run measured.
  * @throws {Error} When it is missing or not what {@link writeMetrics} writes; the message names what
  * is wrong, and the notebook to run again.
  *
@@ -172,6 +176,7 @@ export function writeResult(
  *
  * @param run The profile.
  * @param method The method that was trained.
+ * @returns What the trainer returned.
  * @throws {Error} When it is missing or cut; the message names the notebook to run again.
  */
 export function readResult(

@@ -15,6 +15,7 @@ export interface ModelCardOptions {
   dataset: DatasetSource;
   /** Training options to list, by name. */
   settings: Record<string, unknown>;
+  /** What the run measured. */
   metrics: RunMetrics;
   /** The Hub's identifier of a licence. @default {none is stated} */
   license?: string;

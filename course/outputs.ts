@@ -11,21 +11,33 @@ export const NOTEBOOKS = [
 export type Notebook = typeof NOTEBOOKS[number];
 
 /**
- * Reads a file or folder that an earlier notebook wrote.
+ * Checks that there is a file or folder that an earlier notebook writes.
  *
  * @param notebook The notebook that writes it.
  * @param path Path of the file or folder.
- * @param read Reads it. Without it, the path is returned if there is something.
- * @returns What `read` returns, or the path.
- * @throws {Error} When it is missing, or `read` fails; the message names the notebook to run again.
+ * @returns The path.
+ * @throws {Error} When it is missing; the message names the notebook to run.
  *
  * @example
  * ```ts ignore
- * const tokens = await outputOf("02-tokenize", `${run.folder}/tokens`, openDataset);
  * const folder = await outputOf("03-full-finetune", `${run.folder}/full/model`);
  * ```
  */
 export async function outputOf(notebook: Notebook, path: string): Promise<string>;
+/**
+ * Reads a file or folder that an earlier notebook writes.
+ *
+ * @param notebook The notebook that writes it.
+ * @param path Path of the file or folder.
+ * @param read Reads it.
+ * @returns What `read` returns.
+ * @throws {Error} When it is missing or `read` fails otherwise; the message names the notebook to run.
+ *
+ * @example
+ * ```ts ignore
+ * const tokens = await outputOf("02-tokenize", `${run.folder}/tokens`, openDataset);
+ * ```
+ */
 export async function outputOf<T>(
   notebook: Notebook,
   path: string,

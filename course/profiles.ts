@@ -9,6 +9,7 @@ import type { BaseModel } from "./base_model.ts";
 
 /** What one run of the notebooks works on, and with which numbers. */
 export interface Profile {
+  /** `sample`, `quick` or `seed`. */
   name: string;
   /** Where a run writes its files: runs/<name> of the project, or $RUNS/<name>. */
   folder: string;
@@ -16,13 +17,17 @@ export interface Profile {
   modelName: string;
   /** Where {@link fetchBaseModel} gets it. */
   model: BaseModel;
+  /** The texts and their classes. */
   dataset: DatasetSource;
   /** How many rows of each part. */
   rows: Pick<DatasetOptions, "trainRows" | "evaluationRows" | "testRows">;
+  /** Of the rows' order, of dropout and of first values. */
   seed: number;
+  /** The adapter. */
   lora: Partial<LoraConfig>;
-  /** Training of all weights, and of the adapter. */
+  /** Training of all weights. */
   full: TrainingNumbers;
+  /** Training of the adapter. */
   adapter: TrainingNumbers;
 }
 

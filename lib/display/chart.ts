@@ -5,6 +5,8 @@ import { show } from "./output.ts";
  * Shows a chart: interactive in the HTML report and, once the mouse is over it, in JupyterLab; a
  * picture elsewhere (GitHub); its words in logs.
  *
+ * @param chart The chart to show.
+ *
  * @example
  * ```ts ignore
  * await showChart({ data: [{ x: [1, 2], y: [3, 4] }], layout: { title: { text: "A line" } } });

@@ -2,7 +2,9 @@ import type { HistoryRecord } from "../train/events.ts";
 
 /** A Plotly figure: its traces and its layout, as plotly.js takes them. */
 export interface Chart {
+  /** The traces. */
   data: Record<string, unknown>[];
+  /** Title, axes and size; 700 by 400 pixels where it names no size. */
   layout: Record<string, unknown> & { width?: number; height?: number };
   /** What the chart shows, in words: for readers who cannot see it, and for logs. */
   alt?: string;
@@ -30,6 +32,8 @@ function layout(title: string, rest: Record<string, unknown>): Chart["layout"] {
 /**
  * Charts the losses of one or more runs against the step: training a line, validation dashed with
  * a dot for each evaluation.
+ *
+ * @param runs The history of each run, by the run's name.
  *
  * @example
  * ```ts ignore
@@ -70,15 +74,21 @@ export function lossChart(runs: Record<string, HistoryRecord[]>): Chart {
 
 /** An accuracy with its 95 % interval. */
 export interface AccuracyBar {
+  /** Whose accuracy it is. */
   name: string;
   /** Between 0 and 1, as the interval's ends are. */
   accuracy: number;
+  /** The interval's lower end. */
   low: number;
+  /** The interval's upper end. */
   high: number;
 }
 
 /**
  * Charts accuracies side by side with their 95 % intervals.
+ *
+ * @param bars The accuracies, the first at the top.
+ * @throws {RangeError} When an accuracy is outside of its interval.
  *
  * @example
  * ```ts ignore
@@ -143,7 +153,10 @@ export function accuracyChart(...bars: AccuracyBar[]): Chart {
 /**
  * Charts a confusion matrix: each cell its count, shaded by its share of the true label's rows.
  *
- * @param matrix Counts by true label (rows) and predicted label (columns)
+ * @param matrix Counts by true label (rows) and predicted label (columns), [C, C].
+ * @param labels The labels' names, [C].
+ * @param title The chart's title.
+ * @throws {RangeError} When there are not as many labels as rows.
  *
  * @example
  * ```ts ignore

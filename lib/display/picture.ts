@@ -14,7 +14,9 @@ const font = require.resolve("@expo-google-fonts/open-sans/400Regular/OpenSans_4
 /**
  * Draws a Plotly chart as a PNG, without a browser, in the layout's size or 700 by 400.
  *
- * @param scale Pixels of the picture for each of the layout's
+ * @param chart The chart; it is not changed.
+ * @param scale Pixels of the picture for each of the layout's.
+ * @returns The bytes of a PNG file.
  *
  * @example
  * ```ts ignore

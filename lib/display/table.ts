@@ -29,6 +29,10 @@ export interface TableOptions {
 /**
  * Shows rows as a table: HTML in a notebook, aligned text elsewhere.
  *
+ * @param frame The rows: a DataFrame, or an array of objects.
+ * @param options How to draw it.
+ * @throws {TypeError} When `frame` is something else.
+ *
  * @example
  * ```ts ignore
  * await showTable([{ method: "LoRA", accuracy: 0.9155 }], { title: "Accuracy on the test rows" });

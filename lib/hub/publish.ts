@@ -17,7 +17,7 @@ export interface PublishOptions
   card: string;
   /** Hides a repository that is made. @default {false: as its owner's settings say} */
   private?: boolean;
-  /** @default `Upload model` or `Upload adapter` */
+  /** The commit's title. @default {"Upload model" or "Upload adapter"} */
   commitMessage?: string;
 }
 

@@ -8,9 +8,11 @@ export interface DownloadProgress {
   file: string;
   /** Files complete. */
   files: number;
+  /** Files that are needed. */
   totalFiles: number;
   /** Bytes in the cache, those of an earlier, broken download included. */
   bytes: number;
+  /** Bytes of all files. */
   totalBytes: number;
   /** Mean rate since this call began; bytes the cache already held do not count. */
   bytesPerSecond: number;
@@ -18,19 +20,19 @@ export interface DownloadProgress {
 
 /** How to reach the Hugging Face Hub. The defaults are those of Python's huggingface_hub. */
 export interface HubOptions {
-  /** @default `HF_TOKEN`, else the text of `HF_TOKEN_PATH`, else of `$HF_HOME/token` */
+  /** An access token. @default {`HF_TOKEN`, else the text of `HF_TOKEN_PATH`, else of `$HF_HOME/token`} */
   token?: string;
-  /** @default `HF_ENDPOINT`, else `https://huggingface.co` */
+  /** The Hub's address. @default {`HF_ENDPOINT`, else `https://huggingface.co`} */
   endpoint?: string;
-  /** @default `HF_HUB_CACHE`, else `$HF_HOME/hub`, else `~/.cache/huggingface/hub` */
+  /** Where files are kept. @default {`HF_HUB_CACHE`, else `$HF_HOME/hub`, else `~/.cache/huggingface/hub`} */
   cacheFolder?: string;
-  /** Use only what the cache holds. @default whether `HF_HUB_OFFLINE` is 1, yes, on or true */
+  /** Use only what the cache holds. @default {whether `HF_HUB_OFFLINE` is 1, yes, on or true} */
   offline?: boolean;
-  /** Milliseconds before the first repetition of a failed request; doubled each time. @default 1000 */
+  /** Milliseconds before the first repetition of a failed request; doubled each time. @default {1000} */
   retryDelay?: number;
-  /** A connection counts as cut when fewer bytes come in so many milliseconds (1 kB/s). @default 30000 */
+  /** A connection counts as cut when fewer bytes come in so many milliseconds (1 kB/s). @default {30000} */
   timeout?: number;
-  /** @default no report */
+  /** Told how a download proceeds. @default {no report} */
   onProgress?: (progress: DownloadProgress) => void;
 }
 

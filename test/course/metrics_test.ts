@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { buildMetrics, METHOD_KEYS, profile, readMetrics, writeMetrics } from "course";
+import {
+  buildMetrics,
+  METHOD_KEYS,
+  profile,
+  readMetrics,
+  readResult,
+  writeMetrics,
+  writeResult,
+} from "course";
 import { wilsonInterval } from "lightweight-finetuning";
 import { temporaryFolder } from "../helpers/altered.ts";
 
@@ -77,4 +85,16 @@ Deno.test("readMetrics() says what is wrong, and which notebook to run again", a
   await assert.rejects(readMetrics(path), { message: again });
   await Deno.remove(path);
   await assert.rejects(readMetrics(path), { message: again });
+});
+
+Deno.test("readResult() reads what writeResult() wrote, and names the method's notebook", async () => {
+  await using folder = await temporaryFolder();
+  const run = { folder: folder.path };
+  await Deno.mkdir(`${folder.path}/lora-4bit`);
+  await writeResult(run, "lora4bit", train);
+  assert.deepEqual(await readResult(run, "lora4bit"), train);
+  await Deno.truncate(`${folder.path}/lora-4bit/result.json`, 20);
+  const again = /Run the notebook 04-lora-finetune again with the same PROFILE$/;
+  await assert.rejects(readResult(run, "lora4bit"), { message: again });
+  await assert.rejects(readResult(run, "full"), { message: /03-full-finetune again/ });
 });
