@@ -1,5 +1,4 @@
-import type { Chart } from "../lib/display/chart.ts";
-import { drawPng } from "../lib/display/picture.ts";
+import { type Chart, drawPng } from "lightweight-finetuning/display";
 import { reached, type Result } from "./summary.ts";
 
 /** Horizontal bars, the first at the top. */

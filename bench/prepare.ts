@@ -1,8 +1,9 @@
 import { fileURLToPath } from "node:url";
-import { downloadModel, loadDataset, profile } from "lightweight-finetuning";
+import { fetchBaseModel, profile } from "course";
+import { loadDataset } from "lightweight-finetuning";
+import { downloadSnapshot } from "lightweight-finetuning/hub";
 import { isFile } from "../lib/hub/blob.ts";
 import { TOKENIZER_FILES } from "../lib/hub/model.ts";
-import { downloadSnapshot } from "../lib/hub/snapshot.ts";
 import { serveHub } from "../test/helpers/hub_server.ts";
 import { MIRROR, MIRROR_MISSING } from "../test/helpers/mirror.ts";
 import { SIZES } from "./lines.ts";
@@ -24,7 +25,7 @@ export async function prepare() {
   const fromHub = (source: object) => ({ ...source, ...(mirror && { revision: "main" }) });
 
   await bring("minilm/model.safetensors", async () => {
-    await Deno.symlink(await downloadModel(profile("sample").model), `${FOLDER}/minilm`);
+    await Deno.symlink(await fetchBaseModel(profile("sample")), `${FOLDER}/minilm`);
   });
   await bring("batch.json", () => writeBatch("batch.json", 16, 64));
   await bring("roberta/model.safetensors", () => python("make"));

@@ -1,90 +1,75 @@
-/** What a run wrote to metrics.json, as far as a model card tells it; `base`, `lora` and `full` are ways. */
-export interface RunMetrics {
-  /** The base model's name on the Hub. */
-  model: string;
-  /** Machine and TensorFlow. */
-  device: string;
-  date: string;
-  testRows: number;
-  /** On the test rows, 0 to 1, by way. */
-  accuracy: Record<string, number>;
-  /** 95 % interval of each accuracy. */
-  intervals: Record<string, [number, number]>;
-  /** Mean cross-entropy on the test rows. @default not shown */
-  loss?: Record<string, number>;
-  trainableParameters: Record<string, number>;
-  /** What the trainer returned. */
-  train: Record<string, TrainingFigures>;
-}
+import { checkOptions, type DatasetSource } from "lightweight-finetuning";
+import { type Method, METHOD_KEYS, METHODS, type RunMetrics } from "./metrics.ts";
 
-interface TrainingFigures {
-  /** Seconds. */
-  trainRuntime: number;
-  trainSamplesPerSecond: number;
-  trainLoss: number;
-  epoch: number;
-  step: number;
-  stopped: boolean;
-}
-
-/** What {@link modelCard} tells of a model. */
+/** What {@link modelCard} says about a model. */
 export interface ModelCardOptions {
   /** `organisation/name` the card is for. */
   repo: string;
-  /** Which of the run's models it is: `lora` or `full`. */
-  way: string;
+  /** The method that trained it. */
+  method: Method;
   /** `peft` for an adapter, `transformers` for a whole model, a merged one included. */
   libraryName: "peft" | "transformers";
   /** Class names, by number. */
   labels: string[];
-  dataset: { hub: string; revision?: string } | { file: string };
-  /** Training numbers to list, by name. */
+  /** What it was trained on. */
+  dataset: DatasetSource;
+  /** Training options to list, by name. */
   settings: Record<string, unknown>;
+  /** What the run measured. */
   metrics: RunMetrics;
-  /** The Hub's identifier of a licence. @default none stated */
+  /** The Hub's identifier of a licence. @default {none is stated} */
   license?: string;
 }
 
-const WAYS: Record<string, string> = {
-  base: "untouched, random head",
-  lora4bit: "LoRA on 4 bits",
-  lora: "LoRA",
-  full: "full fine-tuning",
+const OPTIONS: Record<keyof ModelCardOptions, true> = {
+  repo: true,
+  method: true,
+  libraryName: true,
+  labels: true,
+  dataset: true,
+  settings: true,
+  metrics: true,
+  license: true,
 };
 
 /**
- * The README.md of a model on the Hub, with what was measured, in prose and as the Hub's metadata
- * (https://github.com/huggingface/hub-docs/blob/main/modelcard.md).
+ * Writes the README.md of a model on the Hub: what was measured, as text and as the Hub's metadata.
  *
- * @throws TypeError when the metrics lack this way's.
+ * @param options What to say about the model.
+ * @returns Markdown under a YAML header.
+ * @throws {TypeError} When the metrics lack those of the method.
+ * @see https://github.com/huggingface/hub-docs/blob/main/modelcard.md
+ *
  * @example
  * ```ts ignore
- * import { modelCard, profile } from "lightweight-finetuning";
+ * import { modelCard, profile, readMetrics } from "course";
  * const run = profile("quick");
  * const card = modelCard({
  *   repo: "me/news",
- *   way: "full",
+ *   method: "full",
  *   libraryName: "transformers",
  *   labels: ["World", "Sports", "Business", "Sci/Tech"],
  *   dataset: run.dataset,
  *   settings: { ...run.full, seed: run.seed },
- *   metrics: JSON.parse(await Deno.readTextFile(`${run.folder}/metrics.json`)),
+ *   metrics: await readMetrics(`${run.folder}/metrics.json`),
  * });
  * ```
  */
 export function modelCard(options: ModelCardOptions): string {
-  const { repo, way, libraryName, labels, dataset, settings, metrics, license } = options;
-  const train = metrics.train?.[way];
-  if (!train || metrics.accuracy?.[way] === undefined || !metrics.intervals?.[way]) {
+  checkOptions("write a model card", options, OPTIONS);
+  const { repo, method, libraryName, labels, dataset, settings, metrics, license } = options;
+  const train = metrics.train?.[method];
+  const accuracy = metrics.accuracy?.[method];
+  if (!train || accuracy === undefined || !metrics.intervals?.[method]) {
     throw new TypeError(
-      `Cannot write a model card as 'metrics' must hold accuracy, interval and training of '${way}':` +
-        ` current value is ${JSON.stringify(metrics).slice(0, 200)}; run the notebook 05-evaluate`,
+      `Cannot write a model card as 'metrics' must hold accuracy, interval and training of '${method}':` +
+        ` current value is ${JSON.stringify(metrics).slice(0, 200)}. Run the notebook 05-evaluate`,
     );
   }
   const [source, revision] = "hub" in dataset
     ? [dataset.hub, dataset.revision]
     : [dataset.file.split("/").at(-1)];
-  const loss = metrics.loss?.[way];
+  const loss = metrics.loss[method];
   const metadata = {
     base_model: metrics.model,
     library_name: libraryName,
@@ -99,7 +84,7 @@ export function modelCard(options: ModelCardOptions): string {
         task: { type: "text-classification", name: "Text Classification" },
         dataset: { type: source, name: source, split: "test", ...(revision && { revision }) },
         metrics: [
-          { type: "accuracy", name: "Accuracy", value: metrics.accuracy[way] },
+          { type: "accuracy", name: "Accuracy", value: accuracy },
           ...(loss === undefined ? [] : [{ type: "loss", name: "Loss", value: loss }]),
         ],
       }],
@@ -107,7 +92,6 @@ export function modelCard(options: ModelCardOptions): string {
   };
   // JSON is YAML.
   const yaml = Object.entries(metadata).map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
-  const ways = Object.keys(metrics.accuracy);
   return `---
 ${yaml.join("\n")}
 ---
@@ -117,7 +101,7 @@ ${yaml.join("\n")}
 ${
     libraryName === "peft"
       ? `A LoRA adapter that makes \`${metrics.model}\` a classifier of texts.`
-      : `A classifier of texts, made of \`${metrics.model}\` by ${WAYS[way] ?? way}.`
+      : `A classifier of texts, made of \`${metrics.model}\` by ${METHODS[method].name}.`
   } The ${labels.length} classes are ${labels.map((label, i) => `${i} ${label}`).join(", ")}.
 
 ## Results
@@ -127,7 +111,7 @@ Measured on ${metrics.testRows} rows of \`${source}\` that were not trained on, 
 
 | model | accuracy | 95 % interval | trained weights | training |
 | --- | --- | --- | --- | --- |
-${ways.map((name) => resultRow(name, metrics, name === way)).join("\n")}
+${METHOD_KEYS.flatMap((key) => resultRow(key, metrics, key === method)).join("\n")}
 
 ## Training
 
@@ -142,19 +126,22 @@ ${settingRows(settings).join("\n")}
 `;
 }
 
-function resultRow(way: string, metrics: RunMetrics, bold: boolean): string {
+/** The row of a method, or none if it was not measured. */
+function resultRow(method: Method, metrics: RunMetrics, bold: boolean): string[] {
+  const accuracy = metrics.accuracy[method];
+  if (accuracy === undefined) return [];
   const percent = (shares: number[]) => shares.map((x) => (100 * x).toFixed(2)).join(" – ") + " %";
-  const train = metrics.train[way];
+  const train = metrics.train[method];
   const cells = [
-    WAYS[way] ?? way,
-    percent([metrics.accuracy[way]!]),
-    percent(metrics.intervals[way] ?? []),
-    metrics.trainableParameters[way]?.toLocaleString("en-GB") ?? "–",
+    METHODS[method].name,
+    percent([accuracy]),
+    percent(metrics.intervals[method] ?? []),
+    metrics.trainableParameters[method]?.toLocaleString("en-GB") ?? "–",
     train
       ? `${train.trainRuntime.toFixed(0)} s, ${train.trainSamplesPerSecond.toFixed(1)} samples/s`
       : "–",
   ];
-  return `| ${cells.map((cell) => bold ? `**${cell}**` : cell).join(" | ")} |`;
+  return [`| ${cells.map((cell) => bold ? `**${cell}**` : cell).join(" | ")} |`];
 }
 
 function settingRows(settings: Record<string, unknown>): string[] {

@@ -1,23 +1,60 @@
+/** The notebooks in the order in which they run: each goes on from files that earlier ones wrote. */
+export const NOTEBOOKS = [
+  "01-load",
+  "02-tokenize",
+  "03-full-finetune",
+  "04-lora-finetune",
+  "05-evaluate",
+] as const;
+
+/** A notebook's file name without `.ipynb`. */
+export type Notebook = typeof NOTEBOOKS[number];
+
 /**
- * The path of a file or folder that an earlier notebook leaves in its run.
+ * Checks that there is a file or folder that an earlier notebook writes.
  *
- * @throws {Error} When it is not there; the message names the notebook to run first.
+ * @param notebook The notebook that writes it.
+ * @param path Path of the file or folder.
+ * @returns The path.
+ * @throws {Error} When it is missing; the message names the notebook to run.
  *
  * @example
  * ```ts ignore
- * const model = await loadClassifier(await leftBy("03-full-finetune", `${run.folder}/full/model`));
+ * const folder = await outputOf("03-full-finetune", `${run.folder}/full/model`);
  * ```
  */
-export async function leftBy(notebook: string, path: string): Promise<string> {
+export async function outputOf(notebook: Notebook, path: string): Promise<string>;
+/**
+ * Reads a file or folder that an earlier notebook writes.
+ *
+ * @param notebook The notebook that writes it.
+ * @param path Path of the file or folder.
+ * @param read Reads it.
+ * @returns What `read` returns.
+ * @throws {Error} When it is missing or `read` fails otherwise; the message names the notebook to run.
+ *
+ * @example
+ * ```ts ignore
+ * const tokens = await outputOf("02-tokenize", `${run.folder}/tokens`, openDataset);
+ * ```
+ */
+export async function outputOf<T>(
+  notebook: Notebook,
+  path: string,
+  read: (path: string) => Promise<T>,
+): Promise<T>;
+export async function outputOf(
+  notebook: Notebook,
+  path: string,
+  read: (path: string) => Promise<unknown> = (path) => Deno.stat(path).then(() => path),
+): Promise<unknown> {
   try {
-    await Deno.stat(path);
-    return path;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    const file = path.split("/").slice(-3).join("/");
+    return await read(path);
+  } catch (cause) {
     throw new Error(
-      `Cannot go on as ${file} is missing: run the notebook ${notebook} with the same PROFILE first`,
-      { cause: error },
+      `Cannot go on from ${path.split("/").slice(-3).join("/")}: ${(cause as Error).message}. Run` +
+        ` the notebook ${notebook} again with the same PROFILE`,
+      { cause },
     );
   }
 }

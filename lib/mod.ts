@@ -1,18 +1,22 @@
-/** Lightweight fine-tuning with TensorFlow under Deno: all that the notebooks import. */
+/**
+ * Lightweight fine-tuning with TensorFlow under Deno. Charts are in `./display`, all that concerns the
+ * Hugging Face Hub in `./hub`.
+ *
+ * @module
+ */
 
 export { batches, byLength, collate } from "./batches.ts";
 export type { Batch, Examples } from "./batches.ts";
 export { loadDataset } from "./dataset/dataset.ts";
 export type { Dataset, DatasetOptions, DatasetSource } from "./dataset/dataset.ts";
+export { checkOptions } from "./options.ts";
 export { openDataset, saveDataset } from "./dataset/files.ts";
 export { openDevice } from "./device/device.ts";
 export type { Device } from "./device/device.ts";
 export { createRandom, permutation } from "./device/random.ts";
 export type { Random } from "./device/random.ts";
 export { showChart } from "./display/chart.ts";
-export type { Chart } from "./display/chart.ts";
-export { accuracyChart, confusionChart, lossChart } from "./display/charts.ts";
-export type { AccuracyBar } from "./display/charts.ts";
+export type { Chart } from "./display/charts.ts";
 export { showProgress } from "./display/progress.ts";
 export { showTable } from "./display/table.ts";
 export type { TableOptions } from "./display/table.ts";
@@ -25,16 +29,11 @@ export { loadPipeline } from "./evaluate/pipeline.ts";
 export type { Pipeline, PipelineOptions } from "./evaluate/pipeline.ts";
 export { classMetrics, confusionMatrix, wilsonInterval } from "./evaluate/metrics.ts";
 export type { ClassMetrics } from "./evaluate/metrics.ts";
-export { modelCard } from "../course/model_card.ts";
-export type { ModelCardOptions, RunMetrics } from "../course/model_card.ts";
 export type { RepositoryOptions } from "./hub/folder.ts";
-export { downloadAdapter, downloadModel } from "./hub/model.ts";
+export { downloadModel } from "./hub/model.ts";
 export type { ModelSource } from "./hub/model.ts";
-export { publish } from "./hub/publish.ts";
-export type { PublishOptions } from "./hub/publish.ts";
 export type { DownloadProgress, HubOptions } from "./hub/settings.ts";
 export { crossEntropy } from "./kernels/loss.ts";
-export { leftBy } from "../course/outputs.ts";
 export { addLora, removeAdapter } from "./adapter/adapter.ts";
 export type { Adapter } from "./adapter/adapter.ts";
 export type { LoraConfig } from "./adapter/lora/config.ts";
@@ -49,8 +48,6 @@ export type { Linear } from "./model/linear.ts";
 export { memoryFootprint, trainableParameters } from "./model/parameters.ts";
 export type { ParameterCount } from "./model/parameters.ts";
 export { saveModel } from "./model/save.ts";
-export { profile } from "../course/profiles.ts";
-export type { Profile } from "../course/profiles.ts";
 export { openSafetensors, readSafetensors, writeSafetensors } from "./safetensors/safetensors.ts";
 export type {
   Dtype,
@@ -60,7 +57,7 @@ export type {
 } from "./safetensors/safetensors.ts";
 export { loadTokenizer } from "./tokenizer/tokenizer.ts";
 export type { Tokenizer } from "./tokenizer/tokenizer.ts";
-export { examples, openTokens, saveTokens, tokenize } from "./tokenizer/tokens.ts";
+export { examples, tokenize } from "./tokenizer/tokens.ts";
 export { clipFactor } from "./train/optimizer.ts";
 export type {
   HistoryRecord,

@@ -2,7 +2,7 @@
  * Type-checks and lints the notebooks' code, which Deno does not look into by itself, and checks its format, since
  * `deno fmt --check` of 2.9.8 takes every notebook for unformatted: `deno task check`.
  */
-import { NOTEBOOKS } from "./run.ts";
+import { NOTEBOOKS } from "course";
 
 const root = new URL("..", import.meta.url).pathname;
 const folder = `${root}notebooks-check`;

@@ -1,12 +1,11 @@
+import { fetchBaseModel, outputOf, type Profile } from "course";
 import {
   addLora,
-  downloadModel,
   evaluate,
   type Examples,
   examples,
   loadClassifier,
-  openTokens,
-  type Profile,
+  openDataset,
   type TextModel,
   Trainer,
 } from "lightweight-finetuning";
@@ -16,9 +15,9 @@ import {
  * the notebooks 1 and 2 must have been run.
  */
 export async function estimateTraining(run: Profile): Promise<{ full: number; lora: number }> {
-  const tokens = await openTokens(`${run.folder}/tokens`);
+  const tokens = await outputOf("02-tokenize", `${run.folder}/tokens`, openDataset);
   const [train, evaluation] = [examples(tokens.train), examples(tokens.evaluation)];
-  const folder = await downloadModel(run.model);
+  const folder = await fetchBaseModel(run);
   const model = await loadClassifier(folder, { labels: tokens.labels, seed: run.seed });
   const full = await estimate(model, run.full, train, evaluation);
   const adapter = addLora(model, { ...run.lora, seed: run.seed });

@@ -2,17 +2,18 @@
  * Runs the five notebooks of a profile and writes their report: `deno task run`. With `--keep`, the executed notebooks
  * take the place of those in notebooks/: `deno task render`.
  */
+import {
+  METHOD_KEYS,
+  type MethodInfo,
+  METHODS,
+  type Notebook,
+  NOTEBOOKS,
+  profile,
+  readMetrics,
+} from "course";
+import { openDevice } from "lightweight-finetuning";
 import { buildReport } from "../report/build.ts";
-import { openDevice, profile } from "lightweight-finetuning";
 import { estimateTraining } from "./estimate.ts";
-
-export const NOTEBOOKS = [
-  "01-load",
-  "02-tokenize",
-  "03-full-finetune",
-  "04-lora-finetune",
-  "05-evaluate",
-];
 
 const root = new URL("..", import.meta.url).pathname;
 
@@ -34,12 +35,11 @@ async function main() {
       await Deno.copyFile(`${report}/${notebook}.ipynb`, `${root}notebooks/${notebook}.ipynb`);
     }
   }
-  const { accuracy } = JSON.parse(await Deno.readTextFile(`${run.folder}/metrics.json`));
-  const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
-  console.log(
-    `accuracy: untouched ${percent(accuracy.base)}, LoRA ${percent(accuracy.lora)}, ` +
-      `full fine-tuning ${percent(accuracy.full)}`,
+  const { accuracy } = await readMetrics(`${run.folder}/metrics.json`);
+  const percents = METHOD_KEYS.map((method) =>
+    `${METHODS[method].name} ${(100 * accuracy[method]!).toFixed(2)} %`
   );
+  console.log(`accuracy: ${percents.join(", ")}`);
   console.log(`report: ${index.replace(root, "")}`);
 }
 
@@ -59,7 +59,7 @@ async function warnOfCpu() {
 }
 
 /** Runs one notebook to its end, and says meanwhile how training goes. */
-async function execute(notebook: string, folder: string, runFolder: string) {
+async function execute(notebook: Notebook, folder: string, runFolder: string) {
   const child = new Deno.Command(`${root}.venv/bin/jupyter`, {
     args: [
       ...["nbconvert", "--to", "notebook", "--execute", "--ExecutePreprocessor.timeout=-1"],
@@ -69,10 +69,11 @@ async function execute(notebook: string, folder: string, runFolder: string) {
     stdout: "null",
     stderr: "piped",
   }).spawn();
-  const ways =
-    { "03-full-finetune": ["full"], "04-lora-finetune": ["lora", "lora-4bit"] }[notebook];
+  const methods = Object.values<MethodInfo>(METHODS).filter((of) => of.notebook === notebook);
   const watch = setInterval(async () => {
-    for (const way of ways ?? []) await reportProgress(`${runFolder}/${way}/history.json`);
+    for (const method of methods) {
+      await reportProgress(`${runFolder}/${method.folder}/history.json`);
+    }
   }, 2000);
   const { success, stderr } = await child.output();
   clearInterval(watch);

@@ -1,18 +1,20 @@
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, join } from "node:path";
-import { escapeHtml } from "../lib/display/grid.ts";
-import { indexPage, type Metrics, type Page } from "./index.ts";
+import { readMetrics } from "course";
+import { escapeHtml } from "lightweight-finetuning/display";
+import { indexPage, type Page } from "./index.ts";
 
 const here = import.meta.dirname!;
 
 /**
  * Turns executed notebooks into pages that need no network, with index.html in front of them.
  *
- * @param notebooks Paths of the executed notebooks, in reading order
- * @param folder Where the pages go; it is made if it is not there
- * @param metricsFile Path of the run's metrics.json
- * @returns The path of index.html
+ * @param notebooks Paths of the executed notebooks, in reading order.
+ * @param folder Where the pages go; created if it does not exist.
+ * @param metricsFile Path of the run's metrics.json.
+ * @returns The path of index.html.
+ * @throws {Error} When metrics.json or a notebook cannot be read.
  *
  * @example
  * ```ts ignore
@@ -28,7 +30,7 @@ export async function buildReport(
   folder: string,
   metricsFile: string,
 ): Promise<string> {
-  const metrics: Metrics = JSON.parse(await readFile(metricsFile, "utf8"));
+  const metrics = await readMetrics(metricsFile);
   const pages = await Promise.all(notebooks.map(pageOf));
   await mkdir(folder, { recursive: true });
   await convert(notebooks, folder);

@@ -1,28 +1,11 @@
-import type { Chart } from "../lib/display/chart.ts";
-import { accuracyChart } from "../lib/display/charts.ts";
-import { escapeHtml, gridHtml } from "../lib/display/grid.ts";
-import { drawPng } from "../lib/display/picture.ts";
-import type { TrainResult } from "../lib/train/events.ts";
-
-type Method = "base" | "lora" | "full";
-
-const methods: Record<Method, string> = {
-  base: "Untouched",
-  lora: "LoRA",
-  full: "Full fine-tuning",
-};
-
-/** What the report reads of a run's `metrics.json`; rows of the table lack what the file lacks. */
-export interface Metrics {
-  profile: string;
-  device: string;
-  date?: string;
-  accuracy: Partial<Record<Method, number>>;
-  /** The 95 % interval of each accuracy. */
-  intervals?: Partial<Record<Method, [low: number, high: number]>>;
-  trainableParameters?: Partial<Record<Method, number>>;
-  train?: Partial<Record<Method, TrainResult>>;
-}
+import { METHOD_KEYS, METHODS, type RunMetrics } from "course";
+import {
+  accuracyChart,
+  type Chart,
+  drawPng,
+  escapeHtml,
+  gridHtml,
+} from "lightweight-finetuning/display";
 
 /** A notebook's page in the report. */
 export interface Page {
@@ -36,8 +19,11 @@ export interface Page {
 /**
  * Writes the report's first page.
  *
- * @param style The text of its style sheet
- * @param script The text of the script that makes its chart interactive
+ * @param metrics What the run measured.
+ * @param pages The notebooks' pages, in reading order.
+ * @param style The text of its style sheet.
+ * @param script The text of the script that makes its chart interactive.
+ * @returns The page's HTML.
  *
  * @example
  * ```ts ignore
@@ -45,13 +31,12 @@ export interface Page {
  * ```
  */
 export async function indexPage(
-  metrics: Metrics,
+  metrics: RunMetrics,
   pages: Page[],
   style: string,
   script: string,
 ): Promise<string> {
   const title = `Fine-tuning report: ${metrics.profile}`;
-  const facts = [["Machine", metrics.device], ["Date", metrics.date]].filter(([, value]) => value);
   return `<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -63,7 +48,8 @@ export async function indexPage(
 <body>
 <main>
 <h1>${escapeHtml(title)}</h1>
-<p>${facts.map(([name, value]) => `${name}: ${escapeHtml(String(value))}`).join("<br>\n")}</p>
+<p>Machine: ${escapeHtml(metrics.device)}<br>
+Date: ${escapeHtml(metrics.date)}</p>
 <h2>Accuracy on the test rows</h2>
 <div class="wide">${resultTable(metrics)}</div>
 ${await figure(chartOf(metrics))}
@@ -78,21 +64,21 @@ ${pages.map(entry).join("\n")}
 `;
 }
 
-function measured({ accuracy }: Metrics): [Method, number][] {
-  return (Object.keys(methods) as Method[]).flatMap((method) => {
+/** The methods that were measured. */
+const measured = ({ accuracy }: RunMetrics) =>
+  METHOD_KEYS.flatMap((method) => {
     const value = accuracy[method];
-    return value === undefined ? [] : [[method, value]];
+    return value === undefined ? [] : [{ method, name: METHODS[method].name, accuracy: value }];
   });
-}
 
-function resultTable(metrics: Metrics): string {
-  const cells = measured(metrics).map(([method, accuracy]) => {
-    const result = metrics.train?.[method];
+function resultTable(metrics: RunMetrics): string {
+  const cells = measured(metrics).map(({ method, name, accuracy }) => {
+    const result = metrics.train[method];
     return [
-      methods[method],
+      name,
       accuracy.toFixed(4),
-      metrics.intervals?.[method]?.map((end) => end.toFixed(4)).join("–") ?? "",
-      metrics.trainableParameters?.[method]?.toLocaleString("en") ?? "",
+      metrics.intervals[method]?.map((end) => end.toFixed(4)).join("–") ?? "",
+      metrics.trainableParameters[method]?.toLocaleString("en") ?? "",
       result ? `${result.trainRuntime.toFixed(0)} s` : "",
       result?.trainSamplesPerSecond.toFixed(1) ?? "",
     ];
@@ -104,11 +90,11 @@ function resultTable(metrics: Metrics): string {
   });
 }
 
-function chartOf(metrics: Metrics): Chart {
+function chartOf(metrics: RunMetrics): Chart {
   return accuracyChart(
-    ...measured(metrics).map(([method, accuracy]) => {
-      const [low, high] = metrics.intervals?.[method] ?? [accuracy, accuracy];
-      return { name: methods[method], accuracy, low, high };
+    ...measured(metrics).map(({ method, name, accuracy }) => {
+      const [low, high] = metrics.intervals[method] ?? [accuracy, accuracy];
+      return { name, accuracy, low, high };
     }),
   );
 }

@@ -1,8 +1,8 @@
 import { equal, match, ok } from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
-import { openDevice, profile } from "lightweight-finetuning";
+import { NOTEBOOKS, profile } from "course";
+import { openDevice } from "lightweight-finetuning";
 import { estimateTraining } from "../notebooks/estimate.ts";
-import { NOTEBOOKS } from "../notebooks/run.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 
@@ -165,7 +165,7 @@ Deno.test("notebooks say what to run first", async () => {
   ok(!success);
   match(
     new TextDecoder().decode(stderr),
-    /seed\/data\/train\.parquet is missing: run the notebook 01-load with the same PROFILE first/,
+    /seed\/data\/train\.parquet is missing.* Run the notebook 01-load again with the same PROFILE/,
   );
   await Deno.remove(folder, { recursive: true });
 });
@@ -182,7 +182,10 @@ Deno.test("'deno task run' runs the profile sample from the first cell to the re
   const { success, stdout, stderr } = await child.output();
   const text = new TextDecoder().decode(stdout);
   ok(success, text + new TextDecoder().decode(stderr));
-  match(text, /accuracy: untouched [\d.]+ %, LoRA [\d.]+ %, full fine-tuning [\d.]+ %/);
+  match(
+    text,
+    /accuracy: untouched [\d.]+ %, LoRA on 4 bits [\d.]+ %, LoRA [\d.]+ %, full fine-tuning [\d.]+ %/,
+  );
   match(text, /report: runs\/sample\/report\/index\.html/);
   for (const notebook of NOTEBOOKS) {
     const path = `${root}runs/sample/report/${notebook}.ipynb`;

@@ -3,7 +3,6 @@ import {
   adamW,
   addLora,
   classify,
-  downloadAdapter,
   downloadModel,
   evaluate,
   loadAdapter,
@@ -11,10 +10,11 @@ import {
   loadDataset,
   loadPipeline,
   loadTokenizer,
-  publish,
   showTable,
   Trainer,
 } from "lightweight-finetuning";
+import { modelCard } from "course";
+import { downloadAdapter, publish } from "lightweight-finetuning/hub";
 import { checkOptions } from "../lib/options.ts";
 import { fixture } from "./helpers/reference.ts";
 
@@ -54,6 +54,7 @@ const CALLS: [name: string, wrong: string, right: string, call: (options: Wrong)
     "commitMessage",
     (o) => publish({ repo: "a/b", folder, card: "", ...o }),
   ],
+  ["modelCard", "licence", "license", (o) => modelCard(o)],
   ["showTable", "max_rows", "maxRows", (o) => showTable([{ a: 1 }], o)],
 ];
 

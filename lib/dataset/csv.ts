@@ -1,12 +1,8 @@
-import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import pl, { type DataFrame } from "nodejs-polars";
 import { isFile } from "../hub/blob.ts";
 import { csvRecords } from "./csv_records.ts";
 import type { Dataset, DatasetOptions } from "./dataset.ts";
 import { checkRows, column } from "./rows.ts";
-
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Loads a csv file and cuts it as {@link loadDataset} says; each part also has the column row. */
 export async function loadCsv(
@@ -14,14 +10,13 @@ export async function loadCsv(
   labels: string[] | undefined,
   { trainRows = 480, evaluationRows = 80, testRows = 80 }: DatasetOptions,
 ): Promise<Dataset> {
-  const path = resolve(ROOT, file);
-  if (!await isFile(path)) {
+  if (!await isFile(file)) {
     throw new TypeError(
-      `Cannot load a data set as 'file' must be a csv file, its path relative to ${ROOT}: current` +
-        ` value is ${file}`,
+      `Cannot load a data set as 'file' must be the path of a csv file: current value is ${file}. A` +
+        ` relative path starts from ${Deno.cwd()}`,
     );
   }
-  const frame = readCsv(await Deno.readFile(path), file);
+  const frame = readCsv(await Deno.readFile(file), file);
   const names = column(frame, "label", file).filter((label) => label !== null) as string[];
   labels ??= [...new Set(names)];
   const rows = checkRows(frame, labels, file);

@@ -16,9 +16,9 @@ export interface Dataset {
 
 /**
  * Where a data set comes from: a repository of the Hugging Face Hub with parquet files of the splits
- * train and test (`revision` a commit, tag or branch, @default `main`), or a csv file with the
- * columns text and label, its path relative to the project's root (`labels` the names in the order
- * of their numbers, @default the order in which the file first names them).
+ * train and test (`revision` a commit, tag or branch, @default `main`), or the path of a csv file
+ * with the columns text and label (`labels` the names in the order of their numbers, @default the
+ * order in which the file first names them).
  */
 export type DatasetSource = { hub: string; revision?: string } | {
   file: string;

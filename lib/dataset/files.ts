@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import pl from "nodejs-polars";
-import { leftBy } from "../../course/outputs.ts";
+import { isFile } from "../hub/blob.ts";
 import type { Dataset } from "./dataset.ts";
 
 const PARTS = ["train", "evaluation", "test"] as const;
@@ -49,24 +49,24 @@ export async function saveDataset(dataset: Dataset, folder: string): Promise<voi
 /**
  * Reads what {@link saveDataset} wrote.
  *
- * @param notebook the one that writes the folder, named when a file is missing
- * @throws Error when a file is missing or has been changed since.
+ * @param folder The folder it was given.
+ * @throws {Error} When a file is missing, or has been changed since.
  */
-export async function openDataset(folder: string, notebook = "01-load"): Promise<Dataset> {
-  const left = (file: string) => leftBy(notebook, join(folder, file));
-  const changed = (file: string) =>
+export async function openDataset(folder: string): Promise<Dataset> {
+  const refuse = (file: string, fault: string) =>
     new Error(
-      `Cannot go on as ${join(folder, file)} is not as it was written: run the notebook ` +
-        `${notebook} with the same PROFILE again`,
+      "Cannot open a data set as 'folder' must hold what saveDataset() wrote:" +
+        ` ${join(folder, file)} ${fault}. Save it again`,
     );
-  for (const part of PARTS) await left(`${part}.parquet`);
-  const text = await Deno.readTextFile(await left(MANIFEST));
-  const { labels, sha256 } = parse(text) ?? {};
-  if (!labels || !sha256) throw changed(MANIFEST);
+  for (const file of [...PARTS.map((part) => `${part}.parquet`), MANIFEST]) {
+    if (!await isFile(join(folder, file))) throw refuse(file, "is missing");
+  }
+  const { labels, sha256 } = parse(await Deno.readTextFile(join(folder, MANIFEST))) ?? {};
+  if (!labels || !sha256) throw refuse(MANIFEST, "has been changed");
   const read = async (part: string) => {
     const file = `${part}.parquet`;
     const bytes = await Deno.readFile(join(folder, file));
-    if (hash(bytes) !== sha256[file]) throw changed(file);
+    if (hash(bytes) !== sha256[file]) throw refuse(file, "has been changed");
     return pl.readParquet(Buffer.from(bytes.buffer));
   };
   return {

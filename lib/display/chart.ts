@@ -1,17 +1,11 @@
-import { drawPng } from "./picture.ts";
+import type { Chart } from "./charts.ts";
 import { show } from "./output.ts";
-
-/** A Plotly figure: its traces and its layout, as plotly.js takes them. */
-export interface Chart {
-  data: Record<string, unknown>[];
-  layout: Record<string, unknown> & { width?: number; height?: number };
-  /** What the chart shows, in words: for who does not see it, and for logs. */
-  alt?: string;
-}
 
 /**
  * Shows a chart: interactive in the HTML report and, once the mouse is over it, in JupyterLab; a
  * picture elsewhere (GitHub); its words in logs.
+ *
+ * @param chart The chart to show.
  *
  * @example
  * ```ts ignore
@@ -19,6 +13,7 @@ export interface Chart {
  * ```
  */
 export async function showChart({ data, layout, alt = "Chart" }: Chart): Promise<void> {
+  const { drawPng } = await import("./picture.ts"); // half a second to load
   // Not sharper: JupyterLab's Plotly extension shows the picture's own size, however wide that is.
   const png = await drawPng({ data, layout }, 1);
   await show({

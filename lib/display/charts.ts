@@ -1,5 +1,14 @@
 import type { HistoryRecord } from "../train/events.ts";
-import type { Chart } from "./chart.ts";
+
+/** A Plotly figure: its traces and its layout, as plotly.js takes them. */
+export interface Chart {
+  /** The traces. */
+  data: Record<string, unknown>[];
+  /** Title, axes and size; 700 by 400 pixels where it names no size. */
+  layout: Record<string, unknown> & { width?: number; height?: number };
+  /** What the chart shows, in words: for readers who cannot see it, and for logs. */
+  alt?: string;
+}
 
 // Okabe and Ito's colours, which people with any kind of colour blindness tell apart.
 const colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"];
@@ -24,9 +33,11 @@ function layout(title: string, rest: Record<string, unknown>): Chart["layout"] {
  * Charts the losses of one or more runs against the step: training a line, validation dashed with
  * a dot for each evaluation.
  *
+ * @param runs The history of each run, by the run's name.
+ *
  * @example
  * ```ts
- * import { lossChart, showChart } from "lightweight-finetuning";
+ * import { lossChart, showChart } from "lightweight-finetuning/display";
  * const record = { epoch: 0.5, learningRate: 1e-4, gradNorm: 1 };
  * const history = [{ step: 1, loss: 1.4, ...record }, { step: 2, loss: 1.1, ...record }];
  * await showChart(lossChart({ LoRA: history }));
@@ -79,9 +90,12 @@ export interface AccuracyBar {
 /**
  * Charts accuracies side by side with their 95 % intervals.
  *
+ * @param bars The accuracies, the first at the top.
+ * @throws {RangeError} When an accuracy is outside of its interval.
+ *
  * @example
  * ```ts
- * import { accuracyChart, showChart } from "lightweight-finetuning";
+ * import { accuracyChart, showChart } from "lightweight-finetuning/display";
  * await showChart(
  *   accuracyChart({ name: "LoRA", accuracy: 0.9155, low: 0.9062, high: 0.924 }),
  * );
@@ -143,11 +157,14 @@ export function accuracyChart(...bars: AccuracyBar[]): Chart {
 /**
  * Charts a confusion matrix: each cell its count, shaded by its share of the true label's rows.
  *
- * @param matrix Counts by true label (rows) and predicted label (columns)
+ * @param matrix Counts by true label (rows) and predicted label (columns), [C, C].
+ * @param labels The labels' names, [C].
+ * @param title The chart's title.
+ * @throws {RangeError} When there are not as many labels as rows.
  *
  * @example
  * ```ts
- * import { confusionChart, showChart } from "lightweight-finetuning";
+ * import { confusionChart, showChart } from "lightweight-finetuning/display";
  * await showChart(confusionChart([[90, 10], [5, 95]], ["World", "Sports"], "LoRA"));
  * ```
  */

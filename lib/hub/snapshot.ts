@@ -15,7 +15,7 @@ export interface FileSet {
 
 /** What is wanted of a repository. */
 export interface SnapshotRequest extends Repo, FileSet {
-  /** A commit, tag or branch. @default `main` */
+  /** A commit, tag or branch. @default {"main"} */
   revision?: string | undefined;
 }
 
@@ -29,9 +29,11 @@ const PATH = /^(?!.*\.\.)\w[\w.-]*(\/\w[\w.-]*)*$/;
  * asks the Hub's API; the contents go through {@link downloadBlob}, since that library (2.17)
  * resumes nothing and checks no hash.
  *
- * @returns the snapshot folder
- * @throws TypeError when a name, given or sent by the Hub, could leave the cache folder; Error when a
- * file is missing, the Hub refuses, or the cache cannot be written.
+ * @param request What is wanted.
+ * @param options How to reach the Hub.
+ * @returns The snapshot's folder.
+ * @throws {TypeError} When a name, given or sent by the Hub, could leave the cache folder.
+ * @throws {Error} When a file is missing, the Hub refuses, or the cache cannot be written.
  */
 export async function downloadSnapshot(
   request: SnapshotRequest,

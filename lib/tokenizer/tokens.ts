@@ -1,7 +1,5 @@
 import pl, { type DataFrame } from "nodejs-polars";
 import type { Examples } from "../batches.ts";
-import type { Dataset } from "../dataset/dataset.ts";
-import { openDataset, saveDataset } from "../dataset/files.ts";
 import { column, textColumn } from "../dataset/rows.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -39,18 +37,4 @@ export function examples(frame: DataFrame): Examples {
     inputIds: column(frame, "input_ids", "the tokens") as number[][],
     labels: frame.getColumn("label").toArray() as number[],
   };
-}
-
-/** Writes a data set whose parts were tokenized, as {@link saveDataset} does. */
-export function saveTokens(tokens: Dataset, folder: string): Promise<void> {
-  return saveDataset(tokens, folder);
-}
-
-/**
- * Reads what {@link saveTokens} wrote.
- *
- * @throws Error that names the notebook to run when a file is missing or has been changed since.
- */
-export function openTokens(folder: string): Promise<Dataset> {
-  return openDataset(folder, "02-tokenize");
 }

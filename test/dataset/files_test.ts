@@ -34,14 +34,14 @@ Deno.test("openDataset() opens what saveDataset() wrote, whatever the texts", ()
     assert.deepEqual(names(folder), WHOLE);
   }));
 
-Deno.test("openDataset() names the notebook to run when a file is missing", () =>
+Deno.test("openDataset() names the file that is missing, and how to get it", () =>
   withFolder(async (folder) => {
     await saveDataset(dataset(), folder);
     for (const file of ["dataset.json", "test.parquet"]) {
       await Deno.remove(`${folder}/${file}`);
       await assert.rejects(
         openDataset(folder),
-        new RegExp(`${file} .* notebook 01-load with the same PROFILE first`),
+        new RegExp(`must hold what saveDataset\\(\\) wrote: .*/${file} is missing. Save it again`),
       );
     }
   }));
@@ -52,10 +52,9 @@ Deno.test("openDataset() refuses files of two saves", () =>
     const old = await Deno.readFile(`${folder}/test.parquet`);
     await saveDataset(dataset(["other", "texts"]), folder);
     await Deno.writeFile(`${folder}/test.parquet`, old);
-    await assert.rejects(openDataset(folder, "02-tokenize"), {
+    await assert.rejects(openDataset(folder), {
       name: "Error",
-      message:
-        /test\.parquet is not as it was written: run the notebook 02-tokenize with the same PROFILE/,
+      message: /test\.parquet has been changed\. Save it again/,
     });
   }));
 
@@ -65,7 +64,7 @@ Deno.test("openDataset() refuses a dataset.json that is cut", () =>
     await Deno.truncate(`${folder}/dataset.json`, 20);
     await assert.rejects(
       openDataset(folder),
-      /dataset\.json is not as it was written: run .* 01-load/,
+      /dataset\.json has been changed\. Save it again/,
     );
   }));
 

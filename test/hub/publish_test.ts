@@ -1,17 +1,15 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import {
-  downloadAdapter,
   downloadModel,
   loadAdapter,
   loadClassifier,
   loadTokenizer,
   mergeAdapter,
-  publish,
-  type PublishOptions,
   saveModel,
   type TextModel,
 } from "lightweight-finetuning";
+import { downloadAdapter, publish, type PublishOptions } from "lightweight-finetuning/hub";
 import { temporaryFolder } from "../helpers/altered.ts";
 import type { HubServer } from "../helpers/hub_server.ts";
 import { readReference } from "../helpers/reference.ts";

@@ -9,22 +9,22 @@ import { assertClose } from "../helpers/close.ts";
 import { serveHub } from "../helpers/hub_server.ts";
 import { fixture, readReference } from "../helpers/reference.ts";
 import { logitsOf, parity, python, report, theirLogits, writeBatch } from "../helpers/live.ts";
+import { modelCard, type RunMetrics } from "course";
 import {
   downloadModel,
   loadAdapter,
   loadClassifier,
   loadTokenizer,
   mergeAdapter,
-  modelCard,
-  publish,
-  type RunMetrics,
   saveModel,
 } from "lightweight-finetuning";
+import { publish } from "lightweight-finetuning/hub";
 
 const TOKENIZER = await loadTokenizer(fixture("hub/models/tiny/wordpiece"));
 const DATASET = { hub: "me/news", revision: "0123456789012345678901234567890123456789" };
 const LABELS = ["World", 'Sports: "all"', "Sci/Tech # 1", "Business – 2"];
 const METRICS: RunMetrics = {
+  profile: "test",
   model: "me/base",
   device: "CPU",
   date: "2001-02-03",
@@ -37,6 +37,8 @@ const METRICS: RunMetrics = {
     lora: {
       trainRuntime: 507.6,
       trainSamplesPerSecond: 15.8,
+      trainStepsPerSecond: 1,
+      totalFlos: 0,
       trainLoss: 0.468,
       epoch: 1,
       step: 500,
@@ -60,7 +62,13 @@ parity("what publish() sends is read by Transformers, peft and huggingface_hub",
 
   const hub = serveHub(served);
   const options = { endpoint: hub.url, token: "hf_parity", offline: false };
-  const about = { way: "lora", labels: LABELS, dataset: DATASET, settings: {}, metrics: METRICS };
+  const about = {
+    method: "lora",
+    labels: LABELS,
+    dataset: DATASET,
+    settings: {},
+    metrics: METRICS,
+  } as const;
   for (
     const [repo, libraryName, folder] of [
       ["me/adapter", "peft", `${reference.folder}/adapter`],
@@ -88,7 +96,7 @@ parity("what publish() sends is read by Transformers, peft and huggingface_hub",
       model_name: repo.split("/")[1],
       results: [
         ["text-classification", DATASET.hub, DATASET.revision, "accuracy", METRICS.accuracy.lora],
-        ["text-classification", DATASET.hub, DATASET.revision, "loss", METRICS.loss!.lora],
+        ["text-classification", DATASET.hub, DATASET.revision, "loss", METRICS.loss.lora],
       ],
     });
   }

@@ -4,13 +4,8 @@ import { assertClose } from "../helpers/close.ts";
 import { assertGradients, lossAndGradients } from "../helpers/gradients.ts";
 import { readExpected, type Reference } from "../helpers/reference.ts";
 import { logitsOf, parity, python, report } from "../helpers/live.ts";
-import {
-  type Classifier,
-  downloadModel,
-  loadAdapter,
-  loadClassifier,
-  profile,
-} from "lightweight-finetuning";
+import { fetchBaseModel, profile } from "course";
+import { type Classifier, loadAdapter, loadClassifier } from "lightweight-finetuning";
 
 /** Compares 4-bit weights with bitsandbytes'; gives how many scales have another code, and the largest difference. */
 function compareWeights(model: Classifier, reference: Reference) {
@@ -36,7 +31,7 @@ function compareWeights(model: Classifier, reference: Reference) {
 for (const exact of [true, false]) {
   const name = `MiniLM in 4 bits${exact ? "" : ", PyTorch's mean"}`;
   parity(`${name}, is bitsandbytes'`, async (folder) => {
-    const encoder = await downloadModel(profile("sample").model);
+    const encoder = await fetchBaseModel(profile("sample"));
     await python("nf4.py", folder, encoder, ...exact ? ["exact"] : []);
     const reference = await readExpected(folder);
     const batch = reference.batch();

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { RunMetrics } from "course";
 import { accuracyChart } from "../../lib/display/charts.ts";
 import { drawPng } from "../../lib/display/picture.ts";
 import { buildReport } from "../../report/build.ts";
-import type { Metrics } from "../../report/index.ts";
 
 const chart = accuracyChart({ name: "a</script><b>", accuracy: 0.5, low: 0.4, high: 0.6 });
 
@@ -23,12 +23,20 @@ function notebook(text: string, outputs: unknown[] = []): string {
   });
 }
 
-const metrics: Metrics = {
+const training = { trainRuntime: 612.7, trainSamplesPerSecond: 17.29, trainStepsPerSecond: 1.08 };
+const metrics: RunMetrics = {
   profile: "quick <1>",
   device: "2 CPU cores",
-  accuracy: { base: 0.2503, lora: 0.9155, full: 0.9453 },
+  date: "2001-02-03",
+  model: "me/base",
+  testRows: 3800,
+  accuracy: { base: 0.2503, lora4bit: 0.9112, lora: 0.9155, full: 0.9453 },
+  loss: {},
   intervals: { lora: [0.9062, 0.924] },
-  trainableParameters: { lora: 888580 },
+  trainableParameters: { lora4bit: 888581, lora: 888580 },
+  train: {
+    lora4bit: { ...training, totalFlos: 0, trainLoss: 0.3, epoch: 1, step: 7500, stopped: false },
+  },
 };
 
 /** What a browser would fetch by itself to show a page; links that a reader follows are none. */
@@ -105,9 +113,17 @@ Deno.test("buildReport makes pages that need no network", async (t) => {
         [...row!.matchAll(/<td[^>]*>(.*?)<\/td>/g)].map(([, text]) => text)
       );
       assert.deepEqual(rows.slice(1), [
-        ["Untouched", "0.2503", "", "", "", ""],
+        ["untouched", "0.2503", "", "", "", ""],
+        ["LoRA on 4 bits", "0.9112", "", "888,581", "613 s", "17.3"],
         ["LoRA", "0.9155", "0.9062–0.9240", "888,580", "", ""],
-        ["Full fine-tuning", "0.9453", "", "", "", ""],
+        ["full fine-tuning", "0.9453", "", "", "", ""],
+      ]);
+      const [, json] = first.match(/<script type="application\/json">([^]*?)<\/script>/)!;
+      assert.deepEqual(JSON.parse(json!).data[0].y, [
+        "untouched",
+        "LoRA on 4 bits",
+        "LoRA",
+        "full fine-tuning",
       ]);
       assert.match(
         first,

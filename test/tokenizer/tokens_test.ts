@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import pl, { type DataFrame } from "nodejs-polars";
+import { openDataset, saveDataset } from "../../lib/dataset/files.ts";
 import { loadTokenizer, type Tokenizer } from "../../lib/tokenizer/tokenizer.ts";
-import { examples, openTokens, saveTokens, tokenize } from "../../lib/tokenizer/tokens.ts";
+import { examples, tokenize } from "../../lib/tokenizer/tokens.ts";
 
 const TINY = new URL("../fixtures/hub/models/tiny/wordpiece", import.meta.url).pathname;
 
@@ -21,16 +22,11 @@ Deno.test("tokenize() adds int32 lists beside text and label, also after a round
 
   const folder = await Deno.makeTempDir();
   const tokens = { labels: ["a", "b", "c"], train: frame, evaluation: frame, test: frame.head(1) };
-  await saveTokens(tokens, folder);
-  const opened = await openTokens(folder);
+  await saveDataset(tokens, folder);
+  const opened = await openDataset(folder);
   const expected = { inputIds: await tokenizer.encode(texts), labels: [1, 0, 2] };
   assert.deepEqual(examples(opened.train), expected);
   assert.equal(opened.test.height, 1);
-  await Deno.remove(`${folder}/train.parquet`);
-  await assert.rejects(
-    openTokens(folder),
-    /train\.parquet .* notebook 02-tokenize with the same PROFILE first/,
-  );
   await Deno.remove(folder, { recursive: true });
 });
 

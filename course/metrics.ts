@@ -1,0 +1,218 @@
+import {
+  type Device,
+  type Evaluation,
+  type TrainResult,
+  wilsonInterval,
+} from "lightweight-finetuning";
+import { type Notebook, outputOf } from "./outputs.ts";
+import type { Profile } from "./profiles.ts";
+
+/** One of the methods that a run compares. */
+export interface MethodInfo {
+  /** Its name in tables and charts. */
+  name: string;
+  /** The notebook that trains by it. @default {none: the model is not trained} */
+  notebook?: Notebook;
+  /** Where that notebook writes, within the run's folder. */
+  folder?: string;
+}
+
+/** The methods by their keys in metrics.json, in the order in which tables and charts show them. */
+export const METHODS = {
+  base: { name: "untouched" },
+  lora4bit: { name: "LoRA on 4 bits", notebook: "04-lora-finetune", folder: "lora-4bit" },
+  lora: { name: "LoRA", notebook: "04-lora-finetune", folder: "lora" },
+  full: { name: "full fine-tuning", notebook: "03-full-finetune", folder: "full" },
+} as const satisfies Record<string, MethodInfo>;
+
+/** A method's key. */
+export type Method = keyof typeof METHODS;
+
+/** The keys of {@link METHODS}, in their order. */
+export const METHOD_KEYS = Object.keys(METHODS) as Method[];
+
+/** The methods that train. */
+export type TrainedMethod = Exclude<Method, "base">;
+
+/** Something of each method; a run may lack some. */
+export type ByMethod<T> = Partial<Record<Method, T>>;
+
+/** What a run writes to metrics.json. */
+export interface RunMetrics {
+  /** The profile's name. */
+  profile: string;
+  /** Machine and TensorFlow. */
+  device: string;
+  /** Year-month-day. */
+  date: string;
+  /** The base model's name on the Hub. */
+  model: string;
+  /** How many rows each model was tested on. */
+  testRows: number;
+  /** Share of the test rows classified correctly, 0 to 1. */
+  accuracy: ByMethod<number>;
+  /** Mean cross-entropy on the test rows. */
+  loss: ByMethod<number>;
+  /** The 95 % interval of each accuracy. */
+  intervals: ByMethod<[low: number, high: number]>;
+  /** How many weights were trained. */
+  trainableParameters: ByMethod<number>;
+  /** The largest change of a logit when the adapter was merged. @default {not measured} */
+  mergedChange?: number;
+  /** What the trainer returned. */
+  train: ByMethod<TrainResult>;
+}
+
+/** What a run measured of one method. */
+export interface MethodResult {
+  /** On the test rows. */
+  evaluation: Pick<Evaluation, "accuracy" | "loss">;
+  /** How many weights were trained. @default {none} */
+  trainableParameters?: number;
+  /** What the trainer returned. @default {the model was not trained} */
+  train?: TrainResult;
+}
+
+/**
+ * Puts together the metrics of a run, dated today.
+ *
+ * @param run The profile.
+ * @param device Where it ran.
+ * @param testRows How many rows each model was tested on.
+ * @param results What was measured of each method.
+ * @returns What {@link writeMetrics} writes.
+ */
+export function buildMetrics(
+  run: Pick<Profile, "name" | "modelName">,
+  device: Pick<Device, "toString">,
+  testRows: number,
+  results: ByMethod<MethodResult>,
+): RunMetrics {
+  const byMethod = <T>(value: (result: MethodResult) => T | undefined): ByMethod<T> =>
+    Object.fromEntries(METHOD_KEYS.flatMap((method) => {
+      const result = results[method];
+      const found = result && value(result);
+      return found === undefined ? [] : [[method, found]];
+    }));
+  return {
+    profile: run.name,
+    device: String(device),
+    date: new Date().toISOString().slice(0, 10),
+    model: run.modelName,
+    testRows,
+    accuracy: byMethod(({ evaluation }) => evaluation.accuracy),
+    loss: byMethod(({ evaluation }) => evaluation.loss),
+    intervals: byMethod(({ evaluation }) => wilsonInterval(evaluation.accuracy, testRows)),
+    trainableParameters: byMethod(({ trainableParameters }) => trainableParameters),
+    train: byMethod(({ train }) => train),
+  };
+}
+
+/**
+ * Writes metrics.json. A kill leaves the file as it was before, or the new one.
+ *
+ * @param path Path of the file.
+ * @param metrics What to write.
+ */
+export function writeMetrics(path: string, metrics: RunMetrics): Promise<void> {
+  return writeJson(path, metrics);
+}
+
+async function writeJson(path: string, value: unknown): Promise<void> {
+  await Deno.writeTextFile(`${path}.partial`, JSON.stringify(value, null, 2) + "\n");
+  await Deno.rename(`${path}.partial`, path);
+}
+
+const readJson = async (path: string) => JSON.parse(await Deno.readTextFile(path));
+
+/**
+ * Reads metrics.json.
+ *
+ * @param path Path of the file.
+ * @returns What the run measured.
+ * @throws {Error} When it is missing or not what {@link writeMetrics} writes; the message names what
+ * is wrong, and the notebook to run again.
+ *
+ * @example
+ * ```ts ignore
+ * const { accuracy } = await readMetrics(`${run.folder}/metrics.json`);
+ * ```
+ */
+export function readMetrics(path: string): Promise<RunMetrics> {
+  return outputOf("05-evaluate", path, async () => {
+    const metrics = await readJson(path);
+    for (const [name, [meaning, isValid]] of Object.entries(SCHEMA)) {
+      const value = metrics?.[name];
+      if (isValid(value)) continue;
+      throw new TypeError(
+        `Cannot read ${path} as '${name}' must be ${meaning}: current value is ` +
+          `${JSON.stringify(value)?.slice(0, 100)}`,
+      );
+    }
+    return metrics;
+  });
+}
+
+const resultPath = ({ folder }: Pick<Profile, "folder">, method: TrainedMethod) =>
+  `${folder}/${METHODS[method].folder}/result.json`;
+
+/**
+ * Writes what a trainer returned to the method's result.json.
+ *
+ * @param run The profile.
+ * @param method The method that was trained.
+ * @param result What the trainer returned.
+ */
+export function writeResult(
+  run: Pick<Profile, "folder">,
+  method: TrainedMethod,
+  result: TrainResult,
+): Promise<void> {
+  return writeJson(resultPath(run, method), result);
+}
+
+/**
+ * Reads what {@link writeResult} wrote.
+ *
+ * @param run The profile.
+ * @param method The method that was trained.
+ * @returns What the trainer returned.
+ * @throws {Error} When it is missing or cut; the message names the notebook to run again.
+ */
+export function readResult(
+  run: Pick<Profile, "folder">,
+  method: TrainedMethod,
+): Promise<TrainResult> {
+  return outputOf<TrainResult>(METHODS[method].notebook, resultPath(run, method), readJson);
+}
+
+type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === "string";
+const isNumber: Check = Number.isFinite;
+const isInterval: Check = (value) =>
+  Array.isArray(value) && value.length === 2 && value.every(isNumber);
+
+/** Whether the object has these properties, each of which passes the check. */
+const has = (value: unknown, names: string[], check: Check): boolean =>
+  typeof value === "object" && value !== null &&
+  names.every((name) => check((value as Record<string, unknown>)[name]));
+
+const byMethod = (check: Check): Check => (value) =>
+  has(value, METHOD_KEYS, (of) => of === undefined || check(of));
+
+const FIGURES = ["trainRuntime", "trainSamplesPerSecond", "trainLoss", "epoch", "step"];
+
+const SCHEMA: Record<keyof RunMetrics, [meaning: string, isValid: Check]> = {
+  profile: ["a text", isText],
+  device: ["a text", isText],
+  date: ["a text", isText],
+  model: ["a text", isText],
+  testRows: ["a number", isNumber],
+  accuracy: ["a number by method", byMethod(isNumber)],
+  loss: ["a number by method", byMethod(isNumber)],
+  intervals: ["two numbers by method", byMethod(isInterval)],
+  trainableParameters: ["a number by method", byMethod(isNumber)],
+  mergedChange: ["a number, or absent", (value) => value === undefined || isNumber(value)],
+  train: [`${FIGURES.join(", ")} by method`, byMethod((of) => has(of, FIGURES, isNumber))],
+};
