@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { downloadModel, loadDataset, profile } from "lightweight-finetuning";
-import { isFile } from "../lib/hub/blob.ts";
-import { TOKENIZER_FILES } from "../lib/hub/model.ts";
+import { isFile } from "../lib/files.ts";
 import { downloadSnapshot } from "../lib/hub/snapshot.ts";
+import { TOKENIZER_FILES } from "../lib/tokenizer/files.ts";
 import { serveHub } from "../test/helpers/hub_server.ts";
 import { MIRROR, MIRROR_MISSING } from "../test/helpers/mirror.ts";
 import { SIZES } from "./lines.ts";

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { fileDigest } from "../lib/hub/blob.ts";
+import { fileDigest } from "../lib/files.ts";
 
 /**
  * Finds a model in a Python package of the project's `.venv`.

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import pl, { type DataFrame } from "nodejs-polars";
-import { isFile } from "../hub/blob.ts";
+import { isFile } from "../files.ts";
 import { csvRecords } from "./csv_records.ts";
 import type { Dataset, DatasetOptions } from "./dataset.ts";
 import { checkRows, column } from "./rows.ts";

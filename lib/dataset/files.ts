@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
+import { writeFolder } from "../files.ts";
 import { join } from "node:path";
 import pl from "nodejs-polars";
 import { leftBy } from "../../course/outputs.ts";
@@ -7,8 +8,9 @@ import type { Dataset } from "./dataset.ts";
 
 const PARTS = ["train", "evaluation", "test"] as const;
 
-/** The last file to be written. */
 const MANIFEST = "dataset.json";
+
+const OWNED = /^((train|evaluation|test)\.parquet|dataset\.json)$/;
 
 /** What it holds. */
 interface Manifest {
@@ -18,32 +20,23 @@ interface Manifest {
 }
 
 /**
- * Writes train.parquet, evaluation.parquet and test.parquet into `folder`, which is made where there
- * is none, and dataset.json with the labels and the files' hashes. What was there before is replaced
- * when all are written.
+ * Writes train.parquet, evaluation.parquet and test.parquet into a folder, and dataset.json with the labels and the
+ * files' hashes. A data set that was there before is replaced in one step; other files in the folder stay.
+ *
+ * @throws {Error} When the system cannot write it (the `cause` is the system's error); an earlier data set is then as it
+ * was.
  */
 export async function saveDataset(dataset: Dataset, folder: string): Promise<void> {
-  await Deno.mkdir(folder, { recursive: true });
-  const contents: Record<string, Uint8Array> = {};
-  const manifest: Manifest = { labels: dataset.labels, sha256: {} };
-  for (const part of PARTS) {
-    const file = `${part}.parquet`;
-    contents[file] = dataset[part].writeParquet() as unknown as Buffer;
-    manifest.sha256[file] = hash(contents[file]);
-  }
-  contents[MANIFEST] = new TextEncoder().encode(JSON.stringify(manifest, null, 2) + "\n");
-  const paths = Object.keys(contents).map((file) => join(folder, file));
-  try {
-    for (const [file, bytes] of Object.entries(contents)) {
-      using partial = await Deno.create(join(folder, `${file}.partial`));
-      for (let n = 0; n < bytes.length;) n += await partial.write(bytes.subarray(n));
-      await partial.sync();
+  await writeFolder(folder, async (folder) => {
+    const manifest: Manifest = { labels: dataset.labels, sha256: {} };
+    for (const part of PARTS) {
+      const file = `${part}.parquet`;
+      const bytes = dataset[part].writeParquet() as unknown as Buffer;
+      manifest.sha256[file] = hash(bytes);
+      await Deno.writeFile(join(folder, file), bytes);
     }
-    for (const path of paths) await Deno.rename(`${path}.partial`, path);
-  } catch (error) {
-    for (const path of paths) await Deno.remove(`${path}.partial`).catch(() => {});
-    throw error;
-  }
+    await Deno.writeTextFile(join(folder, MANIFEST), JSON.stringify(manifest, null, 2) + "\n");
+  }, OWNED);
 }
 
 /**

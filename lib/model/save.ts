@@ -1,10 +1,21 @@
-import { type StoredTensor, writeSafetensors } from "../safetensors/safetensors.ts";
+import { basename } from "node:path";
+import { writeFolder } from "../files.ts";
+import { type TensorToWrite, writeSafetensors } from "../safetensors/safetensors.ts";
+import { TOKENIZER_FILES } from "../tokenizer/files.ts";
 import type { Classifier } from "./classifier.ts";
 import { families } from "./families.ts";
+
+/** What a model's folder may hold of earlier saves, by whatever program. */
+const OWNED = new RegExp(
+  `^(${["config.json", ...TOKENIZER_FILES].join("|").replaceAll(".", "\\.")}` +
+    "|model(-\\d{5}-of-\\d{5})?\\.safetensors(\\.index\\.json)?)$",
+);
 
 /**
  * Saves a model so that Transformers loads it: config.json, model.safetensors and, if given, the tokenizer's files.
  * Merge an adapter first.
+ *
+ * A model that the folder held before is replaced in one step, shards and tokenizer included; other files in it stay.
  *
  * @param tokenizerFiles Paths of files to copy beside the weights. @default {[]}
  * @throws {Error} When an adapter that is not merged would get lost, or the weights are held at four bits.
@@ -26,16 +37,13 @@ export async function saveModel(
         "saveAdapter; to merge it, load it with the model in float32",
     );
   }
-  await Deno.mkdir(folder, { recursive: true });
-  const tensors = new Map<string, StoredTensor>();
-  for (const [name, variable] of parameters) {
-    tensors.set(name, {
+  const tensors = new Map<string, TensorToWrite>(
+    Array.from(parameters, ([name, variable]) => [name, {
       dtype: "F32",
       shape: variable.shape,
-      data: await variable.data<"float32">(),
-    });
-  }
-  await writeSafetensors(`${folder}/model.safetensors`, tensors);
+      data: () => variable.data(),
+    }]),
+  );
   const json = {
     ...config.raw,
     architectures: [families[config.modelType].architecture],
@@ -44,8 +52,9 @@ export async function saveModel(
     label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
     problem_type: "single_label_classification",
   };
-  await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify(json, null, 2) + "\n");
-  for (const file of tokenizerFiles) {
-    await Deno.copyFile(file, `${folder}/${file.split("/").at(-1)}`);
-  }
+  await writeFolder(folder, async (folder) => {
+    await writeSafetensors(`${folder}/model.safetensors`, tensors);
+    await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify(json, null, 2) + "\n");
+    for (const file of tokenizerFiles) await Deno.copyFile(file, `${folder}/${basename(file)}`);
+  }, OWNED);
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { Tokenizer as NativeTokenizer } from "tokenizers";
-import { isFile } from "../hub/blob.ts";
-import { TOKENIZER_FILES } from "../hub/model.ts";
+import { isFile } from "../files.ts";
+import { TOKENIZER_FILES } from "./files.ts";
 
 /** Turns texts into token ids as the model's authors did. */
 export interface Tokenizer {
