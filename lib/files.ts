@@ -3,7 +3,6 @@
  * another name, flushed to the disk, and only then given its own.
  */
 
-import { cp } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
 const OPENS_FOLDERS = Deno.build.os !== "windows";
@@ -179,7 +178,7 @@ export async function fileDigest(
   algorithm: string,
   prefix = "",
 ): Promise<string> {
-  const { createHash } = await import("node:crypto"); // large, and few need it
+  const { createHash } = await import("node:crypto"); // megabytes, which most do not need
   const hash = createHash(algorithm).update(prefix);
   for await (const chunk of (await Deno.open(path)).readable) hash.update(chunk);
   return hash.digest("hex");
@@ -263,8 +262,11 @@ async function linkOrCopy(source: string, target: string) {
   try {
     await Deno.link(source, target);
   } catch {
-    await cp(source, target, { verbatimSymlinks: true });
-    if (await isFile(target)) await flush(target);
+    if ((await Deno.lstat(source)).isSymlink) {
+      return await Deno.symlink(await Deno.readLink(source), target);
+    }
+    await Deno.copyFile(source, target);
+    await flush(target);
   }
 }
 
