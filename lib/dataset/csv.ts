@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import pl, { type DataFrame } from "nodejs-polars";
 import { isFile } from "../files.ts";
 import { csvRecords } from "./csv_records.ts";
-import type { Dataset, DatasetOptions } from "./dataset.ts";
+import type { Dataset, DatasetOptions } from "./parts.ts";
 import { checkRows, column } from "./rows.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));

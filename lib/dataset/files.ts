@@ -4,7 +4,7 @@ import { writeFolder } from "../files.ts";
 import { join } from "node:path";
 import pl from "nodejs-polars";
 import { leftBy } from "../../course/outputs.ts";
-import type { Dataset } from "./dataset.ts";
+import type { Dataset } from "./parts.ts";
 
 const PARTS = ["train", "evaluation", "test"] as const;
 

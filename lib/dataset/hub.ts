@@ -2,7 +2,7 @@ import { asyncBufferFromFile, parquetMetadataAsync } from "hyparquet";
 import { join, resolve } from "node:path";
 import pl, { type DataFrame } from "nodejs-polars";
 import { downloadSnapshot } from "../hub/snapshot.ts";
-import type { Dataset, DatasetOptions } from "./dataset.ts";
+import type { Dataset, DatasetOptions } from "./parts.ts";
 import { checkCount, checkRows } from "./rows.ts";
 
 /**

@@ -1,5 +1,26 @@
 import type { DataFrame } from "nodejs-polars";
-import type { Dataset } from "./dataset.ts";
+import type { HubOptions } from "../hub/settings.ts";
+
+/** Texts and their classes; each part has the columns text (String) and label (Int32). */
+export interface Dataset {
+  /** The classes' names: label i is `labels[i]`. */
+  labels: string[];
+  train: DataFrame;
+  evaluation: DataFrame;
+  test: DataFrame;
+}
+
+/** How many rows to take, and how to reach the Hub. */
+export interface DatasetOptions extends HubOptions {
+  /** From the Hub, a random sample of this size. @default all; of a csv file 480 */
+  trainRows?: number;
+  /** From the Hub, the first of the even test rows. @default all; of a csv file 80 */
+  evaluationRows?: number;
+  /** From the Hub, the first of the odd test rows. @default all; of a csv file 80 */
+  testRows?: number;
+  /** Draws the sample of training rows; a csv file has no use for it. @default 42 */
+  seed?: number;
+}
 
 /**
  * Checks what would make the parts' measurements worthless, and says so by `console.warn`: a part

@@ -1,6 +1,6 @@
 import pl, { type DataFrame } from "nodejs-polars";
 import type { Examples } from "../batches.ts";
-import type { Dataset } from "../dataset/dataset.ts";
+import type { Dataset } from "../dataset/parts.ts";
 import { openDataset, saveDataset } from "../dataset/files.ts";
 import { column, textColumn } from "../dataset/rows.ts";
 import type { Tokenizer } from "./tokenizer.ts";
