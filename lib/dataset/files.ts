@@ -2,7 +2,6 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { writeFolder } from "../files.ts";
 import { join } from "node:path";
-import pl from "nodejs-polars";
 import { leftBy } from "../../course/outputs.ts";
 import type { Dataset } from "./parts.ts";
 
@@ -56,6 +55,7 @@ export async function openDataset(folder: string, notebook = "01-load"): Promise
   const text = await Deno.readTextFile(await left(MANIFEST));
   const { labels, sha256 } = parse(text) ?? {};
   if (!labels || !sha256) throw changed(MANIFEST);
+  const { default: pl } = await import("nodejs-polars");
   const read = async (part: string) => {
     const file = `${part}.parquet`;
     const bytes = await Deno.readFile(join(folder, file));

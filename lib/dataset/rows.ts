@@ -1,4 +1,4 @@
-import pl, { type DataFrame } from "nodejs-polars";
+import type { DataFrame } from "nodejs-polars";
 
 /**
  * Checks that every row has a text and a known class. An empty text is a text.
@@ -10,7 +10,11 @@ import pl, { type DataFrame } from "nodejs-polars";
  * @throws TypeError when a column is missing or text is no text; RangeError when there are no rows or
  * fewer than two classes, a cell is empty or a label unknown.
  */
-export function checkRows(frame: DataFrame, labels: string[], source: string): DataFrame {
+export async function checkRows(
+  frame: DataFrame,
+  labels: string[],
+  source: string,
+): Promise<DataFrame> {
   textColumn(frame, source);
   const given = column(frame, "label", source);
   const numbers = given.map((label) => classNumber(label, labels));
@@ -24,6 +28,7 @@ export function checkRows(frame: DataFrame, labels: string[], source: string): D
   if (unknown >= 0) {
     fail(source, unknown, "label", `one of ${labels.join(", ")}, or its number`, given[unknown]);
   }
+  const { default: pl } = await import("nodejs-polars");
   return pl.DataFrame({
     text: frame.getColumn("text"),
     label: pl.Series("label", numbers, pl.Int32),

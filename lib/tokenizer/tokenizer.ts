@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { Tokenizer as NativeTokenizer } from "tokenizers";
 import { isFile } from "../files.ts";
 import { TOKENIZER_FILES } from "./files.ts";
 
@@ -52,6 +51,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const reserved = /roberta$/.test(config.model_type) ? padTokenId + 1 : 0;
   const maxLength = Math.min(model_max_length, positions - reserved);
 
+  const { Tokenizer: NativeTokenizer } = await import("tokenizers");
   const native = NativeTokenizer.fromFile(join(folder, "tokenizer.json"));
   native.disablePadding();
   native.setTruncation(maxLength);

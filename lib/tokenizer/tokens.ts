@@ -1,4 +1,4 @@
-import pl, { type DataFrame } from "nodejs-polars";
+import type { DataFrame } from "nodejs-polars";
 import type { Examples } from "../batches.ts";
 import type { Dataset } from "../dataset/parts.ts";
 import { openDataset, saveDataset } from "../dataset/files.ts";
@@ -30,6 +30,7 @@ export async function tokenize(
     inputIds.push(...await tokenizer.encode(texts.slice(start, end)));
     onProgress?.(inputIds.length, texts.length);
   }
+  const { default: pl } = await import("nodejs-polars");
   return frame.withColumns(pl.Series("input_ids", inputIds, pl.List(pl.Int32)));
 }
 

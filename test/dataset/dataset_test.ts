@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import pl, { type DataFrame } from "nodejs-polars";
 import { loadDataset } from "../../lib/dataset/dataset.ts";
+import { temporaryFolder } from "../helpers/altered.ts";
 import { MIRROR, MIRROR_MISSING } from "../helpers/mirror.ts";
 import { caughtWarnings, HUB, NEWS, values, withHub } from "../helpers/sources.ts";
 
@@ -81,4 +82,16 @@ Deno.test({
     assert.match(String(dataset.evaluation.getColumn("text").get(0)), /^Fears for T N pension/);
     assert.match(String(dataset.test.getColumn("text").get(0)), /^The Race is On: Second Private/);
   },
+});
+
+Deno.test("importing what loads data and tokenizers needs no permission, so it loads nothing native", async () => {
+  const imports = ["dataset/dataset.ts", "dataset/files.ts", "tokenizer/tokens.ts"]
+    .concat("tokenizer/tokenizer.ts")
+    .map((file) => `import "${new URL(`../../lib/${file}`, import.meta.url)}";`);
+  await using script = await temporaryFolder();
+  await Deno.writeTextFile(`${script.path}/import.ts`, imports.join("\n"));
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const args = ["run", "--no-prompt", `--config=${config}`, `${script.path}/import.ts`];
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
 });
