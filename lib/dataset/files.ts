@@ -1,17 +1,18 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { writeFolder } from "../files.ts";
 import { join } from "node:path";
 import { leftBy } from "../../course/outputs.ts";
+import { writeFolder } from "../files.ts";
 import type { Dataset } from "./parts.ts";
 
 const PARTS = ["train", "evaluation", "test"] as const;
 
 const MANIFEST = "dataset.json";
 
+/** What a data set's folder may hold of earlier saves. */
 const OWNED = /^((train|evaluation|test)\.parquet|dataset\.json)$/;
 
-/** What it holds. */
+/** What {@link MANIFEST} holds. */
 interface Manifest {
   labels: string[];
   /** The hash of each of the other files, in hexadecimal. */
@@ -22,8 +23,10 @@ interface Manifest {
  * Writes train.parquet, evaluation.parquet and test.parquet into a folder, and dataset.json with the labels and the
  * files' hashes. A data set that was there before is replaced in one step; other files in the folder stay.
  *
- * @throws {Error} When the system cannot write it (the `cause` is the system's error); an earlier data set is then as it
- * was.
+ * @param dataset What to write.
+ * @param folder Where; it is made where there is none.
+ * @throws {Error} When the system cannot write it (the `cause` is the system's error); an earlier data set is then
+ * unchanged.
  */
 export async function saveDataset(dataset: Dataset, folder: string): Promise<void> {
   await writeFolder(folder, async (folder) => {

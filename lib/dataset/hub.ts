@@ -6,8 +6,14 @@ import type { Dataset, DatasetOptions } from "./parts.ts";
 import { checkCount, checkRows } from "./rows.ts";
 
 /**
- * Loads the splits train and test of a repository and cuts them as {@link loadDataset} says; each
- * part also has the column row.
+ * Loads the splits train and test of a repository and cuts them as `loadDataset` says; each part also has the column row.
+ *
+ * @param name `organisation/name`.
+ * @param revision A commit, tag or branch. @default {`main`}
+ * @param options How many rows each part takes, and how to reach the Hub.
+ * @returns The data set.
+ * @throws {TypeError} When a column is missing or not of texts and classes, or a file is damaged.
+ * @throws {RangeError} When a row has no text or no known label, or there are fewer rows than asked for.
  */
 export async function loadHubDataset(
   name: string,

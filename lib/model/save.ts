@@ -17,8 +17,11 @@ const OWNED = new RegExp(
  *
  * A model that the folder held before is replaced in one step, shards and tokenizer included; other files in it stay.
  *
+ * @param model The classifier.
+ * @param folder Where it is saved; it is made where there is none.
  * @param tokenizerFiles Paths of files to copy beside the weights. @default {[]}
- * @throws {Error} When an adapter that is not merged would get lost, or the weights are held at four bits.
+ * @throws {Error} When an adapter that is not merged would get lost, the weights are held at four bits, or the system
+ * cannot write the folder (the `cause` is the system's error); an older model is then unchanged.
  */
 export async function saveModel(
   { config, labels, parameters }: Classifier,

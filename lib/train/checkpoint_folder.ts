@@ -3,11 +3,22 @@ import { fileDigest, writeFolder } from "../files.ts";
 /** The last file to be written; it holds the hash of each of the others. */
 const MANIFEST = "manifest.json";
 
-/** Where the checkpoint of a step stands. */
-export const checkpointPath = (outputDir: string, step: number) =>
+/**
+ * The folder of a step's checkpoint.
+ *
+ * @param outputDir The folder for checkpoints.
+ * @param step The step.
+ * @returns Its path.
+ */
+export const checkpointPath = (outputDir: string, step: number): string =>
   `${outputDir}/checkpoint-${step}`;
 
-/** Steps that have a checkpoint in a folder, the newest first; none where there is no such folder. */
+/**
+ * The steps that have a checkpoint.
+ *
+ * @param outputDir The folder for checkpoints.
+ * @returns The newest first; none where there is no such folder.
+ */
 export async function checkpointSteps(outputDir: string): Promise<number[]> {
   const names = await namesIn(outputDir).catch((error) => {
     const { NotADirectory, NotFound } = Deno.errors;
@@ -19,8 +30,11 @@ export async function checkpointSteps(outputDir: string): Promise<number[]> {
 }
 
 /**
- * Makes the folder for checkpoints where there is none, sees whether it can be written to, and takes away what a killed
+ * Makes the folder for checkpoints where there is none, tests that it can be written to, and removes what a killed
  * process had not finished.
+ *
+ * @param outputDir The folder for checkpoints.
+ * @throws The system's own error when it cannot be written to.
  */
 export async function prepareFolder(outputDir: string): Promise<void> {
   await Deno.mkdir(outputDir, { recursive: true });
@@ -34,8 +48,10 @@ export async function prepareFolder(outputDir: string): Promise<void> {
 }
 
 /**
- * Writes the folder of a step, whole or not at all, and the manifest in it.
+ * Writes the checkpoint of a step, whole or not at all, and the manifest in it.
  *
+ * @param outputDir The folder for checkpoints, which must be there.
+ * @param step The step.
  * @param write Fills the empty folder that it is given.
  * @throws {Error} When the system cannot write it, or `outputDir` is gone; the `cause` is the system's error.
  */
@@ -55,13 +71,22 @@ export async function writeCheckpoint(
   }, /(?:)/);
 }
 
-/** Removes a folder of {@link writeCheckpoint}; a process killed meanwhile leaves no half of it under its name. */
+/**
+ * Removes a checkpoint; a process that is killed meanwhile leaves no part of it under its name.
+ *
+ * @param path Its folder.
+ */
 export async function removeFolder(path: string): Promise<void> {
   await Deno.rename(path, `${path}.partial`);
   await Deno.remove(`${path}.partial`, { recursive: true });
 }
 
-/** What is wrong with a folder of {@link writeCheckpoint}; nothing if it is as it was written. */
+/**
+ * Compares a checkpoint with its manifest.
+ *
+ * @param path Its folder.
+ * @returns What is wrong; nothing if all files are as they were written.
+ */
 export async function faultOf(path: string): Promise<string | undefined> {
   try {
     const { sha256 } = JSON.parse(await Deno.readTextFile(`${path}/${MANIFEST}`));
