@@ -9,7 +9,7 @@
  */
 import { parseArgs } from "node:util";
 import { openDevice } from "lightweight-finetuning";
-import { isFile } from "../lib/hub/blob.ts";
+import { isFile } from "../lib/files.ts";
 import { ratioChart, writeChart } from "./chart.ts";
 import { lines, type Side, SIZES, type Source, type Task, tasks } from "./lines.ts";
 import { FOLDER, lastLine, prepare, PYTHON, ROOT } from "./prepare.ts";

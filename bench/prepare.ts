@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { fetchBaseModel, profile } from "course";
 import { loadDataset } from "lightweight-finetuning";
 import { downloadSnapshot } from "lightweight-finetuning/hub";
-import { isFile } from "../lib/hub/blob.ts";
+import { isFile } from "../lib/files.ts";
 import { TOKENIZER_FILES } from "../lib/hub/model.ts";
 import { serveHub } from "../test/helpers/hub_server.ts";
 import { MIRROR, MIRROR_MISSING } from "../test/helpers/mirror.ts";

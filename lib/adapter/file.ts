@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { isFile, writeFolder } from "../files.ts";
 import { findFolder, REPOSITORY_OPTIONS, type RepositoryOptions } from "../hub/folder.ts";
 import { ADAPTER } from "../hub/model.ts";
 import type { Classifier } from "../model/classifier.ts";
@@ -28,19 +29,17 @@ const PREFIX = "base_model.model.";
  */
 export async function saveAdapter(adapter: Adapter, folder: string): Promise<void> {
   requireState(adapter, "save", "enabled", "disabled", "merged");
-  await Deno.mkdir(folder, { recursive: true });
   const tensors = new Map<string, StoredTensor>();
   for (const [name, variable] of keyed(adapter)) {
     const data = await variable.data<"float32">();
     tensors.set(PREFIX + name, { dtype: "F32", shape: variable.shape, data });
   }
-  await writeSafetensors(`${folder}/adapter_model.safetensors`, tensors);
-  await Deno.writeTextFile(`${folder}/adapter_config.json`, toPeft(adapter.lora));
-  try {
-    await Deno.writeTextFile(`${folder}/README.md`, card(adapter), { createNew: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-  }
+  const hasCard = await isFile(`${folder}/README.md`);
+  await writeFolder(folder, async (folder) => {
+    await writeSafetensors(`${folder}/adapter_model.safetensors`, tensors);
+    await Deno.writeTextFile(`${folder}/adapter_config.json`, toPeft(adapter.lora));
+    if (!hasCard) await Deno.writeTextFile(`${folder}/README.md`, card(adapter));
+  }, /^adapter_(model\.safetensors|config\.json)$/);
 }
 
 /**

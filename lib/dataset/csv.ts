@@ -1,10 +1,27 @@
-import pl, { type DataFrame } from "nodejs-polars";
-import { isFile } from "../hub/blob.ts";
-import { csvRecords } from "./csv_records.ts";
-import type { Dataset, DatasetOptions } from "./dataset.ts";
+import { CsvError, parse } from "csv-parse/sync";
+import type { DataFrame } from "nodejs-polars";
+import { isFile } from "../files.ts";
+import type { Dataset, DatasetOptions } from "./parts.ts";
 import { checkRows, column } from "./rows.ts";
 
-/** Loads a csv file and cuts it as {@link loadDataset} says; each part also has the column row. */
+/** What csv-parse finds at fault with quotes, as it stands in a message. */
+const QUOTES: Record<string, string> = {
+  CSV_QUOTE_NOT_CLOSED: "a closing quote to each opening one",
+  CSV_INVALID_CLOSING_QUOTE: "a comma or a line end behind a closing quote",
+  INVALID_OPENING_QUOTE: "quotes only around whole fields",
+};
+
+/**
+ * Loads a csv file and cuts it as `loadDataset` says; each part also has the column row.
+ *
+ * @param file Its path.
+ * @param labels The classes' names in the order of their numbers. @default {the order in which the file names them}
+ * @param options How many rows each part takes.
+ * @returns The data set.
+ * @throws {TypeError} When there is no such file, a column is missing, or a text is something else.
+ * @throws {RangeError} When the file is not in UTF-8 or not well-formed, a row has no text or no known label, or a class
+ * has too few rows.
+ */
 export async function loadCsv(
   file: string,
   labels: string[] | undefined,
@@ -16,10 +33,11 @@ export async function loadCsv(
         ` relative path starts from ${Deno.cwd()}`,
     );
   }
-  const frame = readCsv(await Deno.readFile(file), file);
+  const { default: pl } = await import("nodejs-polars");
+  const frame = await readCsv(await Deno.readFile(file), file);
   const names = column(frame, "label", file).filter((label) => label !== null) as string[];
   labels ??= [...new Set(names)];
-  const rows = checkRows(frame, labels, file);
+  const rows = await checkRows(frame, labels, file);
 
   // A class's rows are numbered in the file's order: those from 0 train, from the next bound on …
   const bounds = [0];
@@ -49,13 +67,44 @@ export async function loadCsv(
   return { labels, train: part(0), evaluation: part(1), test: part(2) };
 }
 
-function readCsv(bytes: Uint8Array, file: string): DataFrame {
+async function readCsv(bytes: Uint8Array, file: string): Promise<DataFrame> {
+  const { default: pl } = await import("nodejs-polars");
   const [header = [], ...records] = csvRecords(decode(bytes, file), file);
   const columns = [...new Set(header)].map((name) => {
     const i = header.indexOf(name);
     return pl.Series(name ?? "", records.map((record) => record[i]), pl.Utf8);
   });
   return pl.DataFrame(columns);
+}
+
+/**
+ * The records of a csv text (RFC 4180), its header first. A field that is empty and without quotes is null; blank lines
+ * are left out.
+ *
+ * Polars' own reader drops the fields that a record has too many, such as the end of a text after an unquoted comma, and
+ * its errors name no row.
+ */
+function csvRecords(text: string, source: string): (string | null)[][] {
+  const fault = (row: number, expected: string) =>
+    new RangeError(
+      `Cannot load ${source} as row ${row} (the first row after the header is 1) must have ` +
+        `${expected}; put texts with commas, quotes or line ends in quotes, and double the quotes in them`,
+    );
+  try {
+    const records: (string | null)[][] = parse(text, {
+      record_delimiter: ["\r\n", "\n", "\r"],
+      skip_empty_lines: true,
+      relax_column_count: true,
+      cast: (value, { quoting }) => value === "" && !quoting ? null : value,
+    });
+    const expected = records[0]?.length;
+    const row = records.findIndex(({ length }) => length !== expected);
+    if (row < 0) return records;
+    throw fault(row, `${expected} fields, not ${records[row]!.length}`);
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    throw fault(Number(error.records), QUOTES[error.code] ?? error.message);
+  }
 }
 
 /** The text of a file in UTF-8, without a byte order mark. */

@@ -1,18 +1,10 @@
-import type { DataFrame } from "nodejs-polars";
-import { HUB_OPTIONS, type HubOptions } from "../hub/settings.ts";
+import { HUB_OPTIONS } from "../hub/settings.ts";
 import { checkOptions } from "../options.ts";
 import { loadCsv } from "./csv.ts";
 import { loadHubDataset } from "./hub.ts";
-import { checkParts } from "./parts.ts";
+import { checkParts, type Dataset, type DatasetOptions } from "./parts.ts";
 
-/** Texts and their classes; each part has the columns text (String) and label (Int32). */
-export interface Dataset {
-  /** The classes' names: label i is `labels[i]`. */
-  labels: string[];
-  train: DataFrame;
-  evaluation: DataFrame;
-  test: DataFrame;
-}
+export type { Dataset, DatasetOptions };
 
 /**
  * Where a data set comes from: a repository of the Hugging Face Hub with parquet files of the splits
@@ -24,18 +16,6 @@ export type DatasetSource = { hub: string; revision?: string } | {
   file: string;
   labels?: string[];
 };
-
-/** How many rows to take, and how to reach the Hub. */
-export interface DatasetOptions extends HubOptions {
-  /** From the Hub, a random sample of this size. @default all; of a csv file 480 */
-  trainRows?: number;
-  /** From the Hub, the first of the even test rows. @default all; of a csv file 80 */
-  evaluationRows?: number;
-  /** From the Hub, the first of the odd test rows. @default all; of a csv file 80 */
-  testRows?: number;
-  /** Draws the sample of training rows; a csv file has no use for it. @default 42 */
-  seed?: number;
-}
 
 const OPTIONS: Record<keyof DatasetOptions, true> = {
   trainRows: true,

@@ -1,16 +1,17 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import pl from "nodejs-polars";
-import { isFile } from "../hub/blob.ts";
-import type { Dataset } from "./dataset.ts";
+import { isFile, writeFolder } from "../files.ts";
+import type { Dataset } from "./parts.ts";
 
 const PARTS = ["train", "evaluation", "test"] as const;
 
-/** The last file to be written. */
 const MANIFEST = "dataset.json";
 
-/** What it holds. */
+/** What a data set's folder may hold of earlier saves. */
+const OWNED = /^((train|evaluation|test)\.parquet|dataset\.json)$/;
+
+/** What {@link MANIFEST} holds. */
 interface Manifest {
   labels: string[];
   /** The hash of each of the other files, in hexadecimal. */
@@ -18,32 +19,25 @@ interface Manifest {
 }
 
 /**
- * Writes train.parquet, evaluation.parquet and test.parquet into `folder`, which is made where there
- * is none, and dataset.json with the labels and the files' hashes. What was there before is replaced
- * when all are written.
+ * Writes train.parquet, evaluation.parquet and test.parquet into a folder, and dataset.json with the labels and the
+ * files' hashes. A data set that was there before is replaced in one step; other files in the folder stay.
+ *
+ * @param dataset What to write.
+ * @param folder Where; it is made where there is none.
+ * @throws {Error} When the system cannot write it (the `cause` is the system's error); an earlier data set is then
+ * unchanged.
  */
 export async function saveDataset(dataset: Dataset, folder: string): Promise<void> {
-  await Deno.mkdir(folder, { recursive: true });
-  const contents: Record<string, Uint8Array> = {};
-  const manifest: Manifest = { labels: dataset.labels, sha256: {} };
-  for (const part of PARTS) {
-    const file = `${part}.parquet`;
-    contents[file] = dataset[part].writeParquet() as unknown as Buffer;
-    manifest.sha256[file] = hash(contents[file]);
-  }
-  contents[MANIFEST] = new TextEncoder().encode(JSON.stringify(manifest, null, 2) + "\n");
-  const paths = Object.keys(contents).map((file) => join(folder, file));
-  try {
-    for (const [file, bytes] of Object.entries(contents)) {
-      using partial = await Deno.create(join(folder, `${file}.partial`));
-      for (let n = 0; n < bytes.length;) n += await partial.write(bytes.subarray(n));
-      await partial.sync();
+  await writeFolder(folder, async (folder) => {
+    const manifest: Manifest = { labels: dataset.labels, sha256: {} };
+    for (const part of PARTS) {
+      const file = `${part}.parquet`;
+      const bytes = dataset[part].writeParquet() as unknown as Buffer;
+      manifest.sha256[file] = hash(bytes);
+      await Deno.writeFile(join(folder, file), bytes);
     }
-    for (const path of paths) await Deno.rename(`${path}.partial`, path);
-  } catch (error) {
-    for (const path of paths) await Deno.remove(`${path}.partial`).catch(() => {});
-    throw error;
-  }
+    await Deno.writeTextFile(join(folder, MANIFEST), JSON.stringify(manifest, null, 2) + "\n");
+  }, OWNED);
 }
 
 /**
@@ -63,6 +57,7 @@ export async function openDataset(folder: string): Promise<Dataset> {
   }
   const { labels, sha256 } = parse(await Deno.readTextFile(join(folder, MANIFEST))) ?? {};
   if (!labels || !sha256) throw refuse(MANIFEST, "has been changed");
+  const { default: pl } = await import("nodejs-polars");
   const read = async (part: string) => {
     const file = `${part}.parquet`;
     const bytes = await Deno.readFile(join(folder, file));

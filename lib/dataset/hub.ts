@@ -1,13 +1,19 @@
 import { asyncBufferFromFile, parquetMetadataAsync } from "hyparquet";
 import { join, resolve } from "node:path";
-import pl, { type DataFrame } from "nodejs-polars";
+import type { DataFrame } from "nodejs-polars";
 import { downloadSnapshot } from "../hub/snapshot.ts";
-import type { Dataset, DatasetOptions } from "./dataset.ts";
+import type { Dataset, DatasetOptions } from "./parts.ts";
 import { checkCount, checkRows } from "./rows.ts";
 
 /**
- * Loads the splits train and test of a repository and cuts them as {@link loadDataset} says; each
- * part also has the column row.
+ * Loads the splits train and test of a repository and cuts them as `loadDataset` says; each part also has the column row.
+ *
+ * @param name `organisation/name`.
+ * @param revision A commit, tag or branch. @default {`main`}
+ * @param options How many rows each part takes, and how to reach the Hub.
+ * @returns The data set.
+ * @throws {TypeError} When a column is missing or not of texts and classes, or a file is damaged.
+ * @throws {RangeError} When a row has no text or no known label, or there are fewer rows than asked for.
  */
 export async function loadHubDataset(
   name: string,
@@ -31,12 +37,12 @@ export async function loadHubDataset(
       .map((file) => join(data, file));
   const [trainName, testName] = [`${name}'s train split`, `${name}'s test split`];
   const [trainFrame, testFrame] = [
-    readParquet(files("train"), trainName),
-    readParquet(files("test"), testName),
+    await readParquet(files("train"), trainName),
+    await readParquet(files("test"), testName),
   ];
   const labels = await labelNames(files("train")[0]!, name);
-  let train = checkRows(trainFrame, labels, trainName);
-  const test = checkRows(testFrame, labels, testName);
+  let train = await checkRows(trainFrame, labels, trainName);
+  const test = await checkRows(testFrame, labels, testName);
   const even = test.gatherEvery(2, 0);
   const odd = test.gatherEvery(2, 1);
   const {
@@ -52,7 +58,8 @@ export async function loadHubDataset(
   return { labels, train, evaluation: even.head(evaluationRows), test: odd.head(testRows) };
 }
 
-function readParquet(files: string[], source: string): DataFrame {
+async function readParquet(files: string[], source: string): Promise<DataFrame> {
+  const { default: pl } = await import("nodejs-polars");
   try {
     return pl.concat(files.map((file) => pl.readParquet(file)));
   } catch (error) {

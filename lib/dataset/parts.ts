@@ -1,15 +1,44 @@
 import type { DataFrame } from "nodejs-polars";
-import type { Dataset } from "./dataset.ts";
+import type { HubOptions } from "../hub/settings.ts";
+
+/** Texts and their classes; each part has the columns text (String) and label (Int32). */
+export interface Dataset {
+  /** The classes' names: label i is `labels[i]`. */
+  labels: string[];
+  /** The rows to train on. */
+  train: DataFrame;
+  /** The rows to measure on while training. */
+  evaluation: DataFrame;
+  /** The rows to measure on at the end. */
+  test: DataFrame;
+}
+
+/** How many rows to take, and how to reach the Hub. */
+export interface DatasetOptions extends HubOptions {
+  /** From the Hub, a random sample of this size. @default {all; of a csv file 480} */
+  trainRows?: number;
+  /** From the Hub, the first of the even test rows. @default {all; of a csv file 80} */
+  evaluationRows?: number;
+  /** From the Hub, the first of the odd test rows. @default {all; of a csv file 80} */
+  testRows?: number;
+  /** Draws the sample of training rows; not used for a csv file. @default {42} */
+  seed?: number;
+}
 
 /**
- * Checks what would make the parts' measurements worthless, and says so by `console.warn`: a part
- * with one class only, and texts that are trained on and measured on.
+ * Warns of what would make measurements on the parts worthless: a part of one class only, and texts that are both trained
+ * on and measured on.
  *
- * @param parts with the columns text, label and row, the row's number in the source
- * @param source names the data set in messages
- * @throws RangeError when all training rows are of one class.
+ * @param parts Have the columns text, label and row, the row's number in the source.
+ * @param labels The classes' names.
+ * @param source Names the data set in messages.
+ * @throws {RangeError} When all training rows are of one class.
  */
-export function checkParts(parts: Omit<Dataset, "labels">, labels: string[], source: string) {
+export function checkParts(
+  parts: Omit<Dataset, "labels">,
+  labels: string[],
+  source: string,
+): void {
   for (const [part, frame] of Object.entries(parts)) {
     const [first, ...others] = new Set(values<number>(frame, "label"));
     if (others.length > 0) continue;

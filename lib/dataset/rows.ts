@@ -1,16 +1,21 @@
-import pl, { type DataFrame } from "nodejs-polars";
+import type { DataFrame } from "nodejs-polars";
 
 /**
  * Checks that every row has a text and a known class. An empty text is a text.
  *
- * @param frame with the columns text and label; as in a ClassLabel of Hugging Face's datasets, a label
- * is a name, its number, or that number as text
- * @param source names the frame in errors
- * @returns the columns text (String), label (Int32) and row (Int32), the row's number from 1
- * @throws TypeError when a column is missing or text is no text; RangeError when there are no rows or
- * fewer than two classes, a cell is empty or a label unknown.
+ * @param frame Has the columns text and label; as in a ClassLabel of Hugging Face's datasets, a label is a name, its
+ * number, or that number as text.
+ * @param labels The classes' names.
+ * @param source Names the frame in errors.
+ * @returns The columns text (String), label (Int32) and row (Int32), the row's number from 1.
+ * @throws {TypeError} When a column is missing, or a text is something else.
+ * @throws {RangeError} When there are no rows or fewer than two classes, a cell is empty, or a label is unknown.
  */
-export function checkRows(frame: DataFrame, labels: string[], source: string): DataFrame {
+export async function checkRows(
+  frame: DataFrame,
+  labels: string[],
+  source: string,
+): Promise<DataFrame> {
   textColumn(frame, source);
   const given = column(frame, "label", source);
   const numbers = given.map((label) => classNumber(label, labels));
@@ -24,6 +29,7 @@ export function checkRows(frame: DataFrame, labels: string[], source: string): D
   if (unknown >= 0) {
     fail(source, unknown, "label", `one of ${labels.join(", ")}, or its number`, given[unknown]);
   }
+  const { default: pl } = await import("nodejs-polars");
   return pl.DataFrame({
     text: frame.getColumn("text"),
     label: pl.Series("label", numbers, pl.Int32),
@@ -40,8 +46,11 @@ function classNumber(label: unknown, labels: string[]): number {
 /**
  * The texts of a frame with the column text.
  *
- * @throws TypeError when there is no such column or it holds something else; RangeError when a cell
- * is empty.
+ * @param frame The frame.
+ * @param source Names it in errors.
+ * @returns A text for each row.
+ * @throws {TypeError} When there is no such column, or it holds something else.
+ * @throws {RangeError} When a cell is empty.
  */
 export function textColumn(frame: DataFrame, source: string): string[] {
   const texts = column(frame, "text", source);
@@ -53,7 +62,11 @@ export function textColumn(frame: DataFrame, source: string): string[] {
 /**
  * The values of a column.
  *
- * @throws TypeError when the frame has no such column.
+ * @param frame The frame.
+ * @param name The column's name.
+ * @param source Names the frame in errors.
+ * @returns A value for each row, `null` for an empty cell.
+ * @throws {TypeError} When the frame has no such column.
  */
 export function column(frame: DataFrame, name: string, source: string): unknown[] {
   if (frame.columns.includes(name)) return frame.getColumn(name).toArray();
@@ -63,8 +76,15 @@ export function column(frame: DataFrame, name: string, source: string): unknown[
   );
 }
 
-/** @throws RangeError unless `value` is a whole number of rows from 1 to `available`. */
-export function checkCount(option: string, value: number, available: number) {
+/**
+ * Checks a number of rows.
+ *
+ * @param option Its name.
+ * @param value The number.
+ * @param available How many rows there are.
+ * @throws {RangeError} When it is not a whole number from 1 to `available`.
+ */
+export function checkCount(option: string, value: number, available: number): void {
   if (Number.isInteger(value) && value >= 1 && value <= available) return;
   throw new RangeError(
     `Cannot load the data set as '${option}' must be a whole number from 1 to ${available}: ` +

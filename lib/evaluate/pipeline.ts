@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { loadAdapter } from "../adapter/file.ts";
-import { isFile } from "../hub/blob.ts";
+import { isFile } from "../files.ts";
 import { findFolder, REPOSITORY_OPTIONS, type RepositoryOptions } from "../hub/folder.ts";
 import { MODEL_OR_ADAPTER } from "../hub/model.ts";
 import { type Classifier, loadClassifier } from "../model/classifier.ts";

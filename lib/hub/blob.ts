@@ -1,4 +1,5 @@
-import { createHash } from "node:crypto";
+import { dirname } from "node:path";
+import { fileDigest, flush } from "../files.ts";
 import { ATTEMPTS, pause } from "./fetch.ts";
 import type { HubSettings } from "./settings.ts";
 
@@ -60,7 +61,8 @@ export async function downloadBlob(
         : await fileDigest(incomplete, "sha1", `blob ${length}\0`); // as git hashes a file
       if (digest === blob.oid) {
         await file.sync();
-        return await Deno.rename(incomplete, blob.path);
+        await Deno.rename(incomplete, blob.path);
+        return await flush(dirname(blob.path));
       }
       reason = `its ${length} bytes have the hash ${digest}, not ${blob.oid}`;
     } else if (length > blob.size) reason = `more than its ${blob.size} bytes came`;
@@ -85,18 +87,6 @@ async function* untilCut({ body }: Response, onCut: (error: Error) => void) {
   } catch (error) {
     onCut(error as Error);
   }
-}
-
-/** A file's hash in hexadecimal; `prefix` is hashed before the content. */
-export async function fileDigest(path: string, algorithm: string, prefix = ""): Promise<string> {
-  const hash = createHash(algorithm).update(prefix);
-  for await (const chunk of (await Deno.open(path)).readable) hash.update(chunk);
-  return hash.digest("hex");
-}
-
-/** Whether `path` is a file, or a link to one that exists. */
-export function isFile(path: string): Promise<boolean> {
-  return Deno.stat(path).then((info) => info.isFile, () => false);
 }
 
 function isThere({ path, size }: RemoteBlob): Promise<boolean> {

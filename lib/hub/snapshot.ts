@@ -1,7 +1,8 @@
 import { datasetInfo, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
 import { readdir } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { downloadBlob, isFile } from "./blob.ts";
+import { isFile, writeFile, writeLink } from "../files.ts";
+import { downloadBlob } from "./blob.ts";
 import { hubFetch, type Repo, REPO_NAME } from "./fetch.ts";
 import { type HubOptions, type HubSettings, hubSettings } from "./settings.ts";
 
@@ -72,14 +73,13 @@ export async function downloadSnapshot(
   }
   try {
     if (lacking.length > 0) await downloadFiles(request, commit, storage, hub, settings);
-    if (!pinned && !settings.offline) {
-      await place(reference, (path) => Deno.writeTextFile(path, commit));
-    }
+    if (!pinned && !settings.offline) await writeFile(reference, commit);
   } catch (error) {
     if (!(error as { code?: string }).code) throw error; // the system gives its errors one
     throw new Error(
       `Cannot keep ${name} in ${settings.cacheFolder}: ${(error as Error).message}; mend that, or` +
         " set HF_HOME to a folder on another disk (what has arrived is kept)",
+      { cause: error },
     );
   }
   return snapshot;
@@ -118,21 +118,8 @@ async function downloadFiles(
     const blob = { url: `${folder}/${path}`, path: join(storage, "blobs", oid), size, oid };
     await downloadBlob(blob, hub.fetch, settings, (length, n) => report(path, length, n));
     const link = join(storage, "snapshots", commit, path);
-    await place(link, (path) => Deno.symlink(relative(dirname(link), blob.path), path));
+    await writeLink(link, relative(dirname(link), blob.path));
     report(path, size, 0, true);
-  }
-}
-
-/** Makes a file under another name first: neither a kill nor a second process leaves half of it. */
-async function place(path: string, make: (path: string) => Promise<void>) {
-  await Deno.mkdir(dirname(path), { recursive: true });
-  const aside = `${path}.${crypto.randomUUID()}`;
-  try {
-    await make(aside);
-    await Deno.rename(aside, path);
-  } catch (error) {
-    await Deno.remove(aside).catch(() => {});
-    throw error;
   }
 }
 

@@ -1,14 +1,28 @@
+import { basename } from "node:path";
+import { writeFolder } from "../files.ts";
+import { TOKENIZER_FILES } from "../hub/model.ts";
 import { type TensorToWrite, writeSafetensors } from "../safetensors/safetensors.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Classifier } from "./classifier.ts";
 import { families } from "./families.ts";
 
+/** What a folder may hold of a model saved earlier, by whatever program. */
+const MODEL = /^(config\.json|model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?)$/;
+const WITH_TOKENIZER = new RegExp(
+  `${MODEL.source}|^(${TOKENIZER_FILES.join("|").replaceAll(".", "\\.")})$`,
+);
+
 /**
  * Saves a model so that Transformers loads it: config.json, model.safetensors and, if given, the tokenizer's files.
  * Merge an adapter first.
  *
- * @param tokenizer The one that is saved beside the weights. @default {none}
- * @throws {Error} When an adapter that is not merged would get lost, or the weights are held at four bits.
+ * A model that the folder held before is replaced in one step, shards included; other files in it stay.
+ *
+ * @param model The classifier.
+ * @param folder Where it is saved; it is made where there is none.
+ * @param tokenizer The one to save beside the weights; without it, one that the folder holds stays. @default {none}
+ * @throws {Error} When an adapter that is not merged would get lost, the weights are held at four bits, or the system
+ * cannot write the folder (the `cause` is the system's error); an older model is then unchanged.
  */
 export async function saveModel(
   { config, labels, parameters }: Classifier,
@@ -27,16 +41,13 @@ export async function saveModel(
         "saveAdapter; to merge it, load it with the model in float32",
     );
   }
-  await Deno.mkdir(folder, { recursive: true });
-  const tensors = new Map<string, TensorToWrite>();
-  for (const [name, variable] of parameters) {
-    tensors.set(name, {
+  const tensors = new Map<string, TensorToWrite>(
+    Array.from(parameters, ([name, variable]) => [name, {
       dtype: "F32",
       shape: variable.shape,
       data: () => variable.data(),
-    });
-  }
-  await writeSafetensors(`${folder}/model.safetensors`, tensors);
+    }]),
+  );
   const json = {
     ...config.raw,
     architectures: [families[config.modelType].architecture],
@@ -45,8 +56,11 @@ export async function saveModel(
     label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
     problem_type: "single_label_classification",
   };
-  await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify(json, null, 2) + "\n");
-  for (const file of tokenizer?.files ?? []) {
-    await Deno.copyFile(file, `${folder}/${file.split("/").at(-1)}`);
-  }
+  await writeFolder(folder, async (folder) => {
+    await writeSafetensors(`${folder}/model.safetensors`, tensors);
+    await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify(json, null, 2) + "\n");
+    for (const file of tokenizer?.files ?? []) {
+      await Deno.copyFile(file, `${folder}/${basename(file)}`);
+    }
+  }, tokenizer ? WITH_TOKENIZER : MODEL);
 }

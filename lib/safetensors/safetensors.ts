@@ -1,3 +1,4 @@
+import { writeFile } from "../files.ts";
 import { type Dtype, DTYPES, type Fault, parseHeader } from "./header.ts";
 
 export type { Dtype };
@@ -134,21 +135,14 @@ export async function writeSafetensors(
   const prefix = new Uint8Array(8 + json.length + padding).fill(0x20);
   new DataView(prefix.buffer).setBigUint64(0, BigInt(json.length + padding), true);
   prefix.set(json, 8);
-  const partial = `${path}.partial`;
-  try {
-    using file = await Deno.create(partial);
-    await writeAll(file, prefix);
+  await writeFile(path, async (write) => {
+    await write(prefix);
     for (const [name, { dtype, shape, data }] of sorted) {
       const numbers = typeof data === "function" ? await data() : data;
       checkSize(name, dtype, shape, numbers);
-      await writeAll(file, numbers);
+      await write(numbers);
     }
-    await file.sync();
-    await Deno.rename(partial, path);
-  } catch (error) {
-    await Deno.remove(partial).catch(() => {});
-    throw error;
-  }
+  });
 }
 
 const byteSize = (dtype: Dtype, shape: number[]) =>
@@ -235,11 +229,4 @@ async function readRange(path: string, file: Deno.FsFile, start: number, length:
     filled += count;
   }
   return bytes;
-}
-
-async function writeAll(file: Deno.FsFile, view: ArrayBufferView) {
-  const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-  for (let written = 0; written < bytes.length;) {
-    written += await file.write(bytes.subarray(written));
-  }
 }

@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import { Tokenizer as NativeTokenizer } from "tokenizers";
-import { isFile } from "../hub/blob.ts";
+import { isFile } from "../files.ts";
 import { findFolder, REPOSITORY_OPTIONS, type RepositoryOptions } from "../hub/folder.ts";
 import { TOKENIZER, TOKENIZER_FILES } from "../hub/model.ts";
 import { checkOptions } from "../options.ts";
@@ -59,6 +58,7 @@ export async function loadTokenizer(
   const reserved = /roberta$/.test(config.model_type) ? padTokenId + 1 : 0;
   const maxLength = Math.min(model_max_length, positions - reserved);
 
+  const { Tokenizer: NativeTokenizer } = await import("tokenizers");
   const native = NativeTokenizer.fromFile(join(folder, "tokenizer.json"));
   native.disablePadding();
   native.setTruncation(maxLength);

@@ -1,4 +1,4 @@
-import pl, { type DataFrame } from "nodejs-polars";
+import type { DataFrame } from "nodejs-polars";
 import type { Examples } from "../batches.ts";
 import { column, textColumn } from "../dataset/rows.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -28,6 +28,7 @@ export async function tokenize(
     inputIds.push(...await tokenizer.encode(texts.slice(start, end)));
     onProgress?.(inputIds.length, texts.length);
   }
+  const { default: pl } = await import("nodejs-polars");
   return frame.withColumns(pl.Series("input_ids", inputIds, pl.List(pl.Int32)));
 }
 

@@ -1,14 +1,24 @@
-import { dirname } from "node:path";
-import { fileDigest } from "../hub/blob.ts";
+import { fileDigest, writeFolder } from "../files.ts";
 
 /** The last file to be written; it holds the hash of each of the others. */
 const MANIFEST = "manifest.json";
 
-/** Where the checkpoint of a step stands. */
-export const checkpointPath = (outputDir: string, step: number) =>
+/**
+ * The folder of a step's checkpoint.
+ *
+ * @param outputDir The folder for checkpoints.
+ * @param step The step.
+ * @returns Its path.
+ */
+export const checkpointPath = (outputDir: string, step: number): string =>
   `${outputDir}/checkpoint-${step}`;
 
-/** Steps that have a checkpoint in a folder, the newest first; none where there is no such folder. */
+/**
+ * The steps that have a checkpoint.
+ *
+ * @param outputDir The folder for checkpoints.
+ * @returns The newest first; none where there is no such folder.
+ */
 export async function checkpointSteps(outputDir: string): Promise<number[]> {
   const names = await namesIn(outputDir).catch((error) => {
     const { NotADirectory, NotFound } = Deno.errors;
@@ -20,8 +30,11 @@ export async function checkpointSteps(outputDir: string): Promise<number[]> {
 }
 
 /**
- * Makes the folder for checkpoints where there is none, sees whether it can be written to, and takes away what a killed
+ * Makes the folder for checkpoints where there is none, tests that it can be written to, and removes what a killed
  * process had not finished.
+ *
+ * @param outputDir The folder for checkpoints.
+ * @throws The system's own error when it cannot be written to.
  */
 export async function prepareFolder(outputDir: string): Promise<void> {
   await Deno.mkdir(outputDir, { recursive: true });
@@ -35,40 +48,45 @@ export async function prepareFolder(outputDir: string): Promise<void> {
 }
 
 /**
- * Writes a folder that is whole or absent, whenever the process or the machine ends: `write` fills one beside it, which
- * gets its name when all is on the disk.
+ * Writes the checkpoint of a step, whole or not at all, and the manifest in it.
+ *
+ * @param outputDir The folder for checkpoints, which must be there.
+ * @param step The step.
+ * @param write Fills the empty folder that it is given.
+ * @throws {Error} When the system cannot write it, or `outputDir` is gone; the `cause` is the system's error.
  */
-export async function writeFolder(
-  path: string,
-  write: (partial: string) => Promise<void>,
+export async function writeCheckpoint(
+  outputDir: string,
+  step: number,
+  write: (folder: string) => Promise<void>,
 ): Promise<void> {
-  const partial = `${path}.partial`;
-  try {
-    await Deno.mkdir(partial);
-    await write(partial);
+  await Deno.stat(outputDir);
+  await writeFolder(checkpointPath(outputDir, step), async (folder) => {
+    await write(folder);
     const sha256: Record<string, string> = {};
-    for (const name of await namesIn(partial)) {
-      await flush(`${partial}/${name}`);
-      sha256[name] = await fileDigest(`${partial}/${name}`, "sha256");
+    for (const name of await namesIn(folder)) {
+      sha256[name] = await fileDigest(`${folder}/${name}`, "sha256");
     }
-    await Deno.writeTextFile(`${partial}/${MANIFEST}`, JSON.stringify({ sha256 }, null, 2) + "\n");
-    await flush(`${partial}/${MANIFEST}`);
-    await flush(partial);
-    await Deno.rename(partial, path);
-    await flush(dirname(path));
-  } catch (error) {
-    await Deno.remove(partial, { recursive: true }).catch(() => {});
-    throw error;
-  }
+    await Deno.writeTextFile(`${folder}/${MANIFEST}`, JSON.stringify({ sha256 }, null, 2) + "\n");
+  }, /(?:)/);
 }
 
-/** Removes a folder of {@link writeFolder}; a process killed meanwhile leaves no half of it under its name. */
+/**
+ * Removes a checkpoint; a process that is killed meanwhile leaves no part of it under its name.
+ *
+ * @param path Its folder.
+ */
 export async function removeFolder(path: string): Promise<void> {
   await Deno.rename(path, `${path}.partial`);
   await Deno.remove(`${path}.partial`, { recursive: true });
 }
 
-/** What is wrong with a folder of {@link writeFolder}; nothing if it is as it was written. */
+/**
+ * Compares a checkpoint with its manifest.
+ *
+ * @param path Its folder.
+ * @returns What is wrong; nothing if all files are as they were written.
+ */
 export async function faultOf(path: string): Promise<string | undefined> {
   try {
     const { sha256 } = JSON.parse(await Deno.readTextFile(`${path}/${MANIFEST}`));
@@ -79,12 +97,6 @@ export async function faultOf(path: string): Promise<string | undefined> {
   } catch (error) {
     return (error as Error).message;
   }
-}
-
-/** Waits until a file, or the names in a folder, are on the disk. */
-async function flush(path: string): Promise<void> {
-  using file = await Deno.open(path);
-  await file.sync();
 }
 
 const namesIn = (folder: string) => Array.fromAsync(Deno.readDir(folder), ({ name }) => name);

@@ -6,7 +6,7 @@ import {
   faultOf,
   prepareFolder,
   removeFolder,
-  writeFolder,
+  writeCheckpoint,
 } from "./checkpoint_folder.ts";
 import { changes, type Fingerprint, fingerprint } from "./fingerprint.ts";
 import { largestOf } from "./finite.ts";
@@ -51,7 +51,9 @@ export function createCheckpoints(
   const here = () => taken ??= fingerprint(model, options);
   const cannotWrite = (path: string, error: Error) =>
     new Error(
-      `Cannot write ${path}: ${error.message}. Make room there, or set the trainer's 'outputDir' to ` +
+      `Cannot write ${path}: ${
+        ((error.cause ?? error) as Error).message
+      }. Make room there, or set the trainer's 'outputDir' to ` +
         `another folder, and call ${run.state.step ? "resume" : "train"}(): nothing is lost`,
       { cause: error },
     );
@@ -119,7 +121,7 @@ export function createCheckpoints(
       }
       const path = pathOf(step);
       try {
-        await writeFolder(path, async (folder) => {
+        await writeCheckpoint(checkpoints.outputDir, step, async (folder) => {
           await writeRun(run, folder);
           const text = JSON.stringify(await here(), null, 2);
           await Deno.writeTextFile(`${folder}/fingerprint.json`, text);

@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { writeFile } from "../files.ts";
 import type { HistoryRecord, TrainerListener } from "./events.ts";
 
 /**
@@ -12,9 +12,7 @@ export function writeHistory(path: string): TrainerListener {
     else if (event.type === "record") records.push(event.record);
     else return;
     try {
-      await Deno.mkdir(dirname(path), { recursive: true });
-      await Deno.writeTextFile(`${path}.partial`, JSON.stringify(records, null, 2) + "\n");
-      await Deno.rename(`${path}.partial`, path);
+      await writeFile(path, JSON.stringify(records, null, 2) + "\n");
     } catch (error) {
       throw new Error(
         `Cannot write ${path}: ${(error as Error).message}. Make room there and call resume(): ` +

@@ -60,6 +60,11 @@ const FAULTS: [what: string, content: string | Uint8Array, message: RegExp][] = 
   ["an open quote", csv('x,a\n"x,b\nx,a\n'), /row 2 .* a closing quote to each opening/],
   ["a quote in a text", csv('"x" y,a\n'), /row 1 .* behind a closing quote; put texts/],
   [
+    "a quote within a text",
+    csv('x,a\nx "y" z,a\n'),
+    /row 2 .* quotes only around whole fields; put/,
+  ],
+  [
     "bytes that are not UTF-8",
     Uint8Array.of(...new TextEncoder().encode("text,label\nx,a\ncaf"), 0xe9, 0x2c, 0x61),
     /must be in UTF-8, which line 3 is not; save it as 'CSV UTF-8'/,

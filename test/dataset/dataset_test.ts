@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import pl, { type DataFrame } from "nodejs-polars";
 import { loadDataset } from "../../lib/dataset/dataset.ts";
+import { temporaryFolder } from "../helpers/altered.ts";
 import { MIRROR, MIRROR_MISSING } from "../helpers/mirror.ts";
 import { caughtWarnings, HUB, NEWS, values, withCsv, withHub } from "../helpers/sources.ts";
 
@@ -99,4 +100,16 @@ Deno.test("loadDataset() takes a name on the Hub or the path of a csv file as a 
     });
     assert.deepEqual([labels, values(train, "text")], [["a", "b"], ["a 1", "b 1"]]);
   });
+});
+
+Deno.test("importing what loads data and tokenizers needs no permission, so it loads nothing native", async () => {
+  const imports = ["dataset/dataset.ts", "dataset/files.ts", "tokenizer/tokens.ts"]
+    .concat("tokenizer/tokenizer.ts")
+    .map((file) => `import "${new URL(`../../lib/${file}`, import.meta.url)}";`);
+  await using script = await temporaryFolder();
+  await Deno.writeTextFile(`${script.path}/import.ts`, imports.join("\n"));
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const args = ["run", "--no-prompt", `--config=${config}`, `${script.path}/import.ts`];
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
 });

@@ -77,13 +77,20 @@ Deno.test("openDataset() is not touched by a save that comes later", () =>
     assert.deepEqual(values(train, "text"), ODD);
   }));
 
-Deno.test("saveDataset() leaves the old files when the disk is full", () =>
+Deno.test("saveDataset() leaves the old files when it cannot write, and what is not its own", () =>
   withFolder(async (folder) => {
     await saveDataset(dataset(), folder);
-    for (const file of ["train.parquet", "test.parquet", "dataset.json"]) {
-      await Deno.symlink("/dev/full", `${folder}/${file}.partial`);
-      await assert.rejects(saveDataset(dataset(["other", "texts"]), folder), /No space left/);
-      assert.deepEqual(names(folder), WHOLE);
+    await Deno.writeTextFile(`${folder}/notes.md`, "mine");
+    const full = new Deno.errors.WriteZero("the disk is full");
+    for (const part of PARTS) {
+      const broken = dataset(["other", "texts"]);
+      broken[part].writeParquet = () => {
+        throw full;
+      };
+      await assert.rejects(saveDataset(broken, folder), full);
+      assert.deepEqual(names(folder), [...WHOLE, "notes.md"].sort());
       assert.deepEqual(values((await openDataset(folder)).train, "text"), ODD);
     }
+    await saveDataset(dataset(["other", "texts"]), folder);
+    assert.equal(await Deno.readTextFile(`${folder}/notes.md`), "mine");
   }));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { basename } from "node:path";
-import { fileDigest } from "../../lib/hub/blob.ts";
+import { fileDigest } from "../../lib/files.ts";
 import type { HubOptions } from "../../lib/hub/settings.ts";
 import { type HubServer, serveHub } from "./hub_server.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { fileDigest } from "../../lib/hub/blob.ts";
+import { fileDigest } from "../../lib/files.ts";
 import { downloadModel } from "../../lib/hub/model.ts";
 import { serveHub } from "../helpers/hub_server.ts";
 import { MIRROR, MIRROR_MISSING } from "../helpers/mirror.ts";

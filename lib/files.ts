@@ -1,0 +1,312 @@
+/**
+ * Writes files and folders that are whole or absent, whenever the process or the machine stops: each is filled under
+ * another name, flushed to the disk, and only then given its own.
+ */
+
+import { dirname, resolve } from "node:path";
+
+const OPENS_FOLDERS = Deno.build.os !== "windows";
+
+/** Appends bytes to a file that is being written. */
+export type WriteBytes = (bytes: ArrayBufferView) => Promise<void>;
+
+/**
+ * Writes a file that is whole or absent; its folder is made where there is none. Until then `<path>.partial` holds what
+ * has been written; a second writer waits for the first.
+ *
+ * @param path Where the file is to be; a file or link of that name is replaced.
+ * @param content The whole text or all bytes, or a function that writes the bytes piece by piece.
+ * @throws The system's own error when the file cannot be written, or what `content` throws; an earlier file is then
+ * as it was.
+ *
+ * @example
+ * ```ts ignore
+ * await writeFile("runs/sample/metrics.json", JSON.stringify(metrics));
+ * ```
+ */
+export async function writeFile(
+  path: string,
+  content: string | Uint8Array | ((write: WriteBytes) => Promise<void>),
+): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true });
+  const partial = `${path}.partial`;
+  using file = await openLocked(partial, () => Deno.open(partial, { create: true, write: true }));
+  const write = async ({ buffer, byteOffset, byteLength }: ArrayBufferView) => {
+    const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+    for (let written = 0; written < bytes.length;) {
+      written += await file.write(bytes.subarray(written));
+    }
+  };
+  try {
+    if ((await file.stat()).size > 0) await file.truncate(); // a killed process left it
+    if (typeof content === "function") await content(write);
+    else await write(typeof content === "string" ? new TextEncoder().encode(content) : content);
+    await file.sync();
+    await Deno.rename(partial, path);
+  } catch (error) {
+    await Deno.remove(partial).catch(() => {});
+    throw error;
+  }
+  await flush(dirname(path));
+}
+
+/**
+ * Writes a folder that is whole or absent, and whose older version, if there is one, is replaced in a single step: at any
+ * moment the path names all of the old folder or all of the new one. A link to a folder is followed. A second writer
+ * waits for the first, in this process or another.
+ *
+ * `<path>.partial` holds the new folder until it is complete, then the old one until it is removed; what a killed process
+ * leaves there is removed by the next write. Files in the old folder that are not the writer's stay, as the same files
+ * (hard links) or, where the file system has no links, as copies.
+ *
+ * Linux and macOS exchange two folders in one step. Where the system or the file system cannot, the old folder is renamed
+ * to `<path>.replaced` before the new one gets its name: a process killed between the two leaves no folder at the path;
+ * the old one is whole under that name, and the next write puts it back first.
+ *
+ * @param path Where the folder is to be; its parent is made where there is none. It may not be a mount point.
+ * @param write Fills the empty folder that it is given.
+ * @param owned Matches the names of all files that the writer may ever have written, so that those it no longer writes are
+ * not kept.
+ * @throws {Error} When the system cannot write it (the `cause` is the system's error), or what `write` throws; an older
+ * folder is then as it was.
+ *
+ * @example
+ * ```ts ignore
+ * await writeFolder("runs/sample/words", async (folder) => {
+ *   await Deno.writeTextFile(`${folder}/vocab.txt`, words.join("\n"));
+ * }, /^vocab\.txt$/);
+ * ```
+ */
+export async function writeFolder(
+  path: string,
+  write: (folder: string) => Promise<void>,
+  owned: RegExp,
+): Promise<void> {
+  try {
+    await replaceFolder(path, write, owned);
+  } catch (error) {
+    if (!(error as { code?: string }).code) throw error; // the system gives its errors one
+    const message = `Cannot write ${path}: ${
+      (error as Error).message
+    }. What was there is unchanged`;
+    throw new Error(message, { cause: error });
+  }
+}
+
+async function replaceFolder(
+  path: string,
+  write: (folder: string) => Promise<void>,
+  owned: RegExp,
+) {
+  await Deno.mkdir(dirname(path), { recursive: true });
+  path = await Deno.realPath(path).catch(() => resolve(path));
+  const [partial, replaced] = [`${path}.partial`, `${path}.replaced`];
+  using _lock = await openLocked(partial, () => openFolder(partial));
+  let isNew = !await isThere(path);
+  if (isNew && await isThere(replaced)) { // a process was killed between two renames
+    await Deno.rename(replaced, path);
+    isNew = false;
+  }
+  // Once they are exchanged, the old folder is the next writer's `partial`.
+  using _oldLock = isNew ? undefined : await openLocked(path, () => openFolder(path));
+  let old = "";
+  try {
+    if (await isThere(replaced)) await Deno.remove(replaced, { recursive: true });
+    for (const { name } of await entries(partial)) {
+      await Deno.remove(`${partial}/${name}`, { recursive: true });
+    }
+    await write(partial);
+    await flushAll(partial);
+    if (!isNew) await keep(path, partial, owned, linkOrCopy);
+    await flush(partial);
+    if (isNew) await Deno.rename(partial, path);
+    else old = await exchange(partial, path, replaced);
+  } catch (error) {
+    await Deno.remove(partial, { recursive: true }).catch(() => {});
+    throw error;
+  }
+  await flush(dirname(path));
+  if (isNew) return;
+  await keep(old, path, owned, moveNewer);
+  const cwd = Deno.cwd();
+  if (`${cwd}/`.startsWith(`${old}/`)) Deno.chdir(path + cwd.slice(old.length));
+  await Deno.remove(old, { recursive: true }).catch(() => {}); // the next write tries again
+}
+
+/**
+ * Makes a symbolic link, replacing a file or link of that name in one step; its folder is made where there is none.
+ *
+ * @param path Where the link is to be.
+ * @param target What it names, relative to its folder.
+ * @throws The system's own error when it cannot be made.
+ */
+export async function writeLink(path: string, target: string): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true });
+  const partial = `${path}.${crypto.randomUUID()}`; // a link has no lock
+  try {
+    await Deno.symlink(target, partial);
+    await Deno.rename(partial, path);
+  } catch (error) {
+    await Deno.remove(partial).catch(() => {});
+    throw error;
+  }
+}
+
+/**
+ * Waits until a file's content, or the names in a folder, are on the disk.
+ *
+ * @param path The file or folder.
+ * @throws The system's own error when it cannot be opened or flushed.
+ */
+export async function flush(path: string): Promise<void> {
+  if (!OPENS_FOLDERS && !await isFile(path)) return;
+  using file = await Deno.open(path);
+  await file.sync();
+}
+
+/**
+ * The hash of a file's content.
+ *
+ * @param path The file.
+ * @param algorithm As OpenSSL names it.
+ * @param prefix Is hashed before the content, as git does. @default {""}
+ * @returns The hash in hexadecimal.
+ * @throws The system's own error when the file cannot be read.
+ */
+export async function fileDigest(
+  path: string,
+  algorithm: string,
+  prefix = "",
+): Promise<string> {
+  const { createHash } = await import("node:crypto"); // megabytes, which most do not need
+  const hash = createHash(algorithm).update(prefix);
+  for await (const chunk of (await Deno.open(path)).readable) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+/**
+ * Whether a path names a file, or a link to one that exists.
+ *
+ * @param path The path.
+ * @returns `false` also where it cannot be looked up.
+ */
+export function isFile(path: string): Promise<boolean> {
+  return Deno.stat(path).then((info) => info.isFile, () => false);
+}
+
+/** Opens what is written aside once no other writer holds it; closing it lets the next one have it. */
+async function openLocked<T extends Deno.FsFile | undefined>(path: string, open: () => Promise<T>) {
+  while (true) {
+    const file = await open();
+    if (!file) return file;
+    await file.lock(true).catch(() => {}); // not every file system has locks
+    const named = await Deno.stat(path).catch(() => undefined);
+    if (named?.ino === (await file.stat()).ino) return file;
+    file.close(); // the writer before has given it its name
+  }
+}
+
+async function openFolder(path: string): Promise<Deno.FsFile | undefined> {
+  await Deno.mkdir(path, { recursive: true });
+  if (!OPENS_FOLDERS) return;
+  try {
+    return await Deno.open(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return openFolder(path); // the writer before has given it its name
+  }
+}
+
+async function isThere(path: string) {
+  try {
+    return !!await Deno.lstat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+const entries = (folder: string) => Array.fromAsync(Deno.readDir(folder));
+
+async function flushAll(folder: string) {
+  for (const { name, isDirectory } of await entries(folder)) {
+    if (isDirectory) await flushAll(`${folder}/${name}`);
+    else await flush(`${folder}/${name}`);
+  }
+  await flush(folder);
+}
+
+/** Has `take` bring all that is not the writer's from one folder to the other. */
+async function keep(
+  from: string,
+  to: string,
+  owned: RegExp | undefined,
+  take: (source: string, target: string) => Promise<void>,
+) {
+  for (const { name, isDirectory } of await entries(from)) {
+    if (owned?.test(name.replace(/\.partial$/, ""))) continue;
+    const [source, target] = [`${from}/${name}`, `${to}/${name}`];
+    if (isDirectory) {
+      await Deno.mkdir(target, { recursive: true });
+      await keep(source, target, undefined, take);
+      await flush(target);
+    } else await take(source, target);
+  }
+  const { mode, uid, gid } = await Deno.stat(from);
+  if (mode !== null) await Deno.chmod(to, mode & 0o7777);
+  await Deno.chown(to, uid, gid).catch(() => {}); // only the superuser may
+}
+
+async function linkOrCopy(source: string, target: string) {
+  if (await isThere(target)) return; // the writer's
+  try {
+    await Deno.link(source, target);
+  } catch {
+    if ((await Deno.lstat(source)).isSymlink) {
+      return await Deno.symlink(await Deno.readLink(source), target);
+    }
+    await Deno.copyFile(source, target);
+    await flush(target);
+  }
+}
+
+/** Brings what has come to the old folder since {@link linkOrCopy}. */
+async function moveNewer(source: string, target: string) {
+  const there = await Deno.lstat(target).catch(() => undefined);
+  const { mtime } = await Deno.lstat(source);
+  if (!there || mtime! > there.mtime!) await Deno.rename(source, target);
+}
+
+/** Exchanges the new folder for the old one; returns where the old one is now. */
+async function exchange(partial: string, path: string, replaced: string) {
+  if (swap(partial, path)) return partial;
+  await Deno.rename(path, replaced);
+  try {
+    await Deno.rename(partial, path);
+  } catch (error) {
+    await Deno.rename(replaced, path);
+    throw error;
+  }
+  return replaced;
+}
+
+/** Exchanges two paths in one step; returns `false` where the system or the file system cannot. */
+function swap(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((path) => new TextEncoder().encode(`${path}\0`));
+  try {
+    if (Deno.build.os === "darwin") {
+      const library = Deno.dlopen("libSystem.B.dylib", {
+        renamex_np: { parameters: ["buffer", "buffer", "u32"], result: "i32" },
+      });
+      const RENAME_SWAP = 2;
+      return library.symbols.renamex_np(a!, b!, RENAME_SWAP) === 0;
+    }
+    const library = Deno.dlopen("libc.so.6", {
+      renameat2: { parameters: ["i32", "buffer", "i32", "buffer", "u32"], result: "i32" },
+    });
+    const [AT_FDCWD, RENAME_EXCHANGE] = [-100, 2];
+    return library.symbols.renameat2(AT_FDCWD, a!, AT_FDCWD, b!, RENAME_EXCHANGE) === 0;
+  } catch {
+    return false; // there is no such library or function
+  }
+}
