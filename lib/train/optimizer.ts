@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { port } from "../device/port.ts";
 import { adamWStep } from "../kernels/adamw.ts";
-import { sumOfSquares } from "../kernels/squares.ts";
 
 /** What AdamW keeps of a parameter's gradients, in the parameter's shape. */
 export interface Moments {
@@ -91,16 +91,17 @@ const NOT_DECAYED = [/bias/, /layernorm/, /rmsnorm/, /(^|\.)norm($|\.)/, /_norm(
 export const isDecayed = (name: string): boolean =>
   !NOT_DECAYED.some((pattern) => pattern.test(name.toLowerCase()));
 
+/** The norm of all gradients together. */
+export const gradientNorm = (gradients: tf.NamedTensorMap): tf.Scalar =>
+  tf.tidy(() => tf.sqrt(port().sumOfSquares(Object.values(gradients))));
+
 /**
  * What gradients must be multiplied by so that the norm of all of them together is at most `maxNorm`.
  *
- * @returns The factor, at most 1, and the norm before.
+ * @param norm What it is, as {@link gradientNorm} gives it.
+ * @param maxNorm Infinity leaves the gradients as they are.
+ * @returns At most 1.
  * @see torch.nn.utils.clip_grad_norm_, whose 1e-6 this keeps
  */
-export function clipFactor(
-  gradients: tf.NamedTensorMap,
-  maxNorm: number,
-): { factor: number; norm: number } {
-  const norm = tf.tidy(() => tf.sqrt(sumOfSquares(Object.values(gradients))).dataSync()[0]!);
-  return { factor: Math.min(1, maxNorm / (norm + 1e-6)), norm };
-}
+export const clipFactor = (norm: number, maxNorm: number): number =>
+  Math.min(1, maxNorm / (norm + 1e-6));
