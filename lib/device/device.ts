@@ -19,10 +19,10 @@ export interface Device {
   toString(): string;
 }
 
-/** How {@link openDevice} goes about it. */
+/** Options of {@link openDevice}. */
 export interface DeviceOptions {
   /**
-   * Folder of tfjs_binding.node and, for a CPU, fused_kernels.so; without the latter everything works, and slower.
+   * Folder of tfjs_binding.node and, for a CPU, fused_kernels.so; without the latter everything runs, but more slowly.
    *
    * @default {NATIVE_LIBRARIES of the environment, or lib/napi-v8/ of the npm package @tensorflow/tfjs-node-gpu}
    */
@@ -49,11 +49,10 @@ export async function openDevice({ libraries }: DeviceOptions = {}): Promise<Dev
   const gpus = await listGpus();
   const tensorflow = backend.binding.TF_Version;
   if (gpus[0] && !backend.isUsingGpuDevice) {
+    const reason = await reasonAgainstGpu(found);
     throw new Error(
       `Cannot use the GPU '${gpus[0].name}' as TensorFlow ${tensorflow} did not open it: ` +
-        `${await reasonAgainstGpu(
-          found,
-        )}. Run 'make setup' on this machine to install the GPU build, or set ` +
+        `${reason}. Run 'make setup' on this machine to install the GPU build, or set ` +
         `CUDA_VISIBLE_DEVICES="" to run on the CPU`,
     );
   }

@@ -49,9 +49,9 @@ export interface FusedKernels {
   sumRows(x: tf.Tensor2D): tf.Tensor1D;
   /** The sum of the rows of x · y, number by number: twice [N, H] → [H]. */
   sumRowProducts(x: tf.Tensor2D, y: tf.Tensor2D): tf.Tensor1D;
-  /** x · Φ(x) with the exact error function, of any shape. */
+  /** x · Φ(x) with the exact error function, [N, H]. */
   gelu(x: tf.Tensor2D): tf.Tensor2D;
-  /** The gradient of x, from x and that of the result; all of one shape. */
+  /** The gradient of x, from x and that of the result, all [N, H]. */
   geluGrad(x: tf.Tensor2D, dy: tf.Tensor2D): tf.Tensor2D;
   /** Zeroes and scales numbers, of any shape; its gradient is itself. */
   dropout<T extends tf.Tensor>(x: T, dropout: Dropout): T;

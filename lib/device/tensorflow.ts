@@ -36,12 +36,13 @@ export async function loadTensorFlow({ binding }: Libraries): Promise<TensorFlow
   if (loaded.binding !== binding) {
     throw new Error(
       "Cannot open the device as 'libraries' must be the folder that TensorFlow is loaded from: current value is " +
-        `'${dirname(binding)}', loaded is '${
-          dirname(loaded.binding)
-        }'. Restart the process to use another`,
+        `'${dirname(binding)}', loaded is '${dirname(loaded.binding)}'. Restart to use another`,
     );
   }
-  return await loaded.backend;
+  return await loaded.backend.catch((error) => {
+    loaded = undefined;
+    throw error;
+  });
 }
 
 async function load(binding: string): Promise<TensorFlowBackend> {
@@ -58,13 +59,10 @@ async function load(binding: string): Promise<TensorFlowBackend> {
     "@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js"
   );
   await import("@tensorflow/tfjs-node-gpu/dist/register_all_kernels.js"); // and tfjs-core's gradients
-  tf.registerBackend(
-    "tensorflow",
-    () =>
-      new NodeJSKernelBackend(native, "@tensorflow/tfjs-node-gpu") as unknown as tf.KernelBackend,
-  );
+  const backend = new NodeJSKernelBackend(native, "@tensorflow/tfjs-node-gpu") as unknown;
+  tf.registerBackend("tensorflow", () => backend as tf.KernelBackend);
   await tf.setBackend("tensorflow");
-  return tf.backend() as unknown as TensorFlowBackend;
+  return backend as TensorFlowBackend;
 }
 
 /** An attribute of an op: a type by TensorFlow's name for it, a truth value, or a float. */

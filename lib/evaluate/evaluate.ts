@@ -14,12 +14,13 @@ export interface Evaluation {
   logits: Float32Array;
   /** Most likely class of each row, [N]. */
   predictions: Int32Array;
+  /** Rows evaluated a second. */
   samplesPerSecond: number;
 }
 
-/** How {@link evaluate} goes about it. */
+/** Options of {@link evaluate}. */
 export interface EvaluateOptions {
-  /** @default {32} */
+  /** Rows a batch. @default {32} */
   batchSize?: number;
   /** Batches are padded to a length that this divides. @default {1} */
   padToMultipleOf?: number;
@@ -30,7 +31,10 @@ export interface EvaluateOptions {
 /**
  * Classifies every row without dropout. Rows of like length go together; padding changes no result.
  *
- * @throws {RangeError} When there are no rows, or no batch size.
+ * @param model A classifier, or an adapter on one.
+ * @param examples Token ids and true classes of the rows.
+ * @returns Loss and accuracy, and each row's logits.
+ * @throws {RangeError} When there are no rows, or the batch size is not above 0.
  * @throws {Error} When a logit is not a number or infinite, or the device's memory is full.
  */
 export async function evaluate(
@@ -88,7 +92,7 @@ async function evaluateBatch(
     numbers = tf.tidy(() => {
       const logits = model.forward(batch);
       const loss = crossEntropy(logits, tf.tensor1d(batch.labels));
-      return tf.concat([tf.reshape(loss, [1]), tf.reshape(logits, [-1])]); // to read them in one go
+      return tf.concat([tf.reshape(loss, [1]), tf.reshape(logits, [-1])]); // one read
     });
     const values = await port().read(numbers);
     return { loss: values[0]!, logits: values.subarray(1) };

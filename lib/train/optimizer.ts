@@ -27,13 +27,13 @@ export interface Optimizer {
   dispose(): void;
 }
 
-/** Numbers of {@link adamW}. */
+/** Options of {@link adamW}. */
 export interface AdamWOptions {
   /** Decay of the mean of gradients. @default {0.9} */
   beta1?: number;
   /** Decay of the mean of squared gradients. @default {0.999} */
   beta2?: number;
-  /** @default {1e-8} */
+  /** Added to the square root, so that the quotient stays finite. @default {1e-8} */
   epsilon?: number;
   /** By which share of the learning rate a parameter shrinks at a step; biases and normalisation do not. @default {0} */
   weightDecay?: number;
@@ -43,6 +43,7 @@ export interface AdamWOptions {
  * AdamW with Transformers' choice of what decays.
  *
  * @param parameters What is trained, by name.
+ * @returns The optimizer; its moments are made at the first step.
  * @see Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019; torch.optim.AdamW
  */
 export function adamW(

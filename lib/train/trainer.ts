@@ -28,9 +28,9 @@ const trainers = new WeakMap<TextModel, Trainer>();
  * Trains whatever variables of a model are trainable, as Transformers' Trainer does: AdamW, a schedule, clipped
  * gradients, padding to the longest row of a batch.
  *
- * Stop (SIGINT) and SIGTERM end training after the step under way; {@link Trainer.resume} goes on from there, and after
- * an error of a listener, of an evaluation or of writing too. An error of a step ends the run. With `outputDir`, a new
- * trainer with the same options, in whatever process, goes on from the newest checkpoint and ends with the same bits.
+ * Stop (SIGINT) and SIGTERM end training after the step under way; {@link Trainer.resume} continues from there, as it does
+ * after an error of a listener, of an evaluation or of writing. An error of a step ends the run. With `outputDir`, a new
+ * trainer with the same options, in any process, resumes from the newest checkpoint and ends with the same bits.
  *
  * @example
  * ```ts ignore
@@ -38,7 +38,7 @@ const trainers = new WeakMap<TextModel, Trainer>();
  *   trainDataset: train,
  *   evalDataset: evaluation,
  *   outputDir: "runs/mine/checkpoints",
- *   resumeFromCheckpoint: true, // run again after Stop or a crash, it goes on
+ *   resumeFromCheckpoint: true, // run again after Stop or a crash, it resumes
  *   listeners: [showTraining()],
  * });
  * const { trainLoss } = await trainer.train();
@@ -108,10 +108,10 @@ export class Trainer {
   }
 
   /**
-   * Goes on after Stop, exactly as if it had not been pressed. A new trainer goes on from the newest whole checkpoint in
+   * Continues after Stop, exactly as if it had not been pressed. A new trainer resumes from the newest whole checkpoint in
    * `outputDir`.
    *
-   * @throws {Error} When a step has failed, or after {@link Trainer.dispose}; when there is no checkpoint to go on from.
+   * @throws {Error} When a step has failed, or after {@link Trainer.dispose}; when there is no checkpoint to resume from.
    */
   async resume(): Promise<TrainResult> {
     if (this.#disposed && !this.#isOver) {

@@ -106,8 +106,8 @@ Deno.test("openDevice() gives the open device again, and refuses other libraries
   await Deno.symlink(binding, `${folder.path}/tfjs_binding.node`);
   await assert.rejects(openDevice({ libraries: folder.path }), {
     message: "Cannot open the device as 'libraries' must be the folder that TensorFlow is loaded " +
-      `from: current value is '${folder.path}', loaded is '${dirname(binding)}'. Restart the ` +
-      "process to use another",
+      `from: current value is '${folder.path}', loaded is '${dirname(binding)}'. Restart to ` +
+      "use another",
   });
 });
 

@@ -54,7 +54,7 @@ export function loraLayer(base: Linear, config: LoraConfig, random: Random): Lor
 /** A from U(−1/√in, 1/√in) and B zero, or as `initLoraWeights` says. */
 function initialize([output, input]: Linear["shape"], config: LoraConfig, random: Random) {
   const { r, initLoraWeights: initial } = config;
-  const { fround, sqrt } = Math;
+  const { fround, sqrt } = Math; // every step in floats, as a device computes
   const uniform = (shape: [number, number], limit: number) => {
     const [width, shift] = [fround(2 * limit), fround(limit)];
     const numbers = random.uniform(shape[0] * shape[1]).map((x) => fround(x * width) - shift);
