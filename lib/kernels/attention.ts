@@ -39,43 +39,41 @@ export function attention(
 }
 
 const plainAttention: FusedKernels["attention"] = (q, k, v, mask, heads, dropout) => {
-  const scores = maskedScores(q, k, mask, heads);
+  const [queries, keys, values] = split(mask, heads, q, k, v);
+  const scores = maskedScores(queries!, keys!, mask);
   const p = tf.softmax(scores);
   // The largest probability is exp(its score − logSum).
   const logSum = tf.sub<tf.Tensor3D>(tf.max(scores, -1), tf.log(tf.max(p, -1)));
-  return [joined(tf.matMul(drop(p, dropout), split(v, mask, heads))), logSum];
+  return [joined(tf.matMul(drop(p, dropout), values!)), logSum];
 };
 
 const plainAttentionGrad: FusedKernels["attentionGrad"] = (
   ...[q, k, v, mask, heads, logSum, dy, dropout]
 ) => {
-  const [queries, keys, values, d] = [q, k, v, dy].map((x) => split(x, mask, heads)) as [
-    ...[tf.Tensor4D, tf.Tensor4D, tf.Tensor4D, tf.Tensor4D],
-  ];
-  const scores = maskedScores(q, k, mask, heads);
+  const [queries, keys, values, d] = split(mask, heads, q, k, v, dy);
+  const scores = maskedScores(queries!, keys!, mask);
   const p = tf.exp(tf.sub(scores, tf.expandDims(logSum, -1)));
   const dropped = drop(p, dropout);
-  const g = tf.mul(dropped, tf.matMul(d, values, false, true));
+  const g = tf.mul(dropped, tf.matMul(d!, values!, false, true));
   const change = tf.sub(g, tf.mul(p, tf.sum(g, -1, true)));
-  const dScores = tf.mul<tf.Tensor4D>(change, 1 / Math.sqrt(q.shape[1] / heads));
+  const dScores = tf.mul<tf.Tensor4D>(change, 1 / Math.sqrt(queries!.shape[3]));
   return [
-    joined(tf.matMul(dScores, keys)),
-    joined(tf.matMul(dScores, queries, true)),
-    joined(tf.matMul(dropped, d, true)),
+    joined(tf.matMul(dScores, keys!)),
+    joined(tf.matMul(dScores, queries!, true)),
+    joined(tf.matMul(dropped, d!, true)),
   ];
 };
 
-/** q·kᵀ / √D + mask, [B, A, Q, T] */
-function maskedScores(q: tf.Tensor2D, k: tf.Tensor2D, mask: tf.Tensor2D, heads: number) {
+/** q·kᵀ / √D + mask: [B, A, Q, D] and [B, A, T, D] → [B, A, Q, T] */
+function maskedScores(q: tf.Tensor4D, k: tf.Tensor4D, mask: tf.Tensor2D): tf.Tensor4D {
   const [B, T] = mask.shape;
-  const scaled = tf.mul(split(q, mask, heads), 1 / Math.sqrt(q.shape[1] / heads));
-  const scores = tf.matMul(scaled, split(k, mask, heads), false, true);
-  return tf.add<tf.Tensor4D>(scores, tf.reshape(mask, [B, 1, 1, T]));
+  const scores = tf.matMul(tf.mul(q, 1 / Math.sqrt(q.shape[3])), k, false, true);
+  return tf.add(scores, tf.reshape(mask, [B, 1, 1, T]));
 }
 
-/** [B·T, A·D] → [B, A, T, D] */
-const split = (x: tf.Tensor2D, { shape: [B] }: tf.Tensor2D, heads: number): tf.Tensor4D =>
-  tf.transpose(tf.reshape(x, [B, x.shape[0] / B, heads, x.shape[1] / heads]), [0, 2, 1, 3]);
+/** Each [B·T, A·D] → [B, A, T, D] */
+const split = ({ shape: [B] }: tf.Tensor2D, A: number, ...all: tf.Tensor2D[]): tf.Tensor4D[] =>
+  all.map((x) => tf.transpose(tf.reshape(x, [B, x.shape[0] / B, A, x.shape[1] / A]), [0, 2, 1, 3]));
 
 /** [B, A, T, D] → [B·T, A·D] */
 function joined(x: tf.Tensor4D): tf.Tensor2D {
