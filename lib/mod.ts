@@ -12,7 +12,8 @@ export type { Dataset, DatasetOptions, DatasetSource } from "./dataset/dataset.t
 export { checkOptions } from "./options.ts";
 export { openDataset, saveDataset } from "./dataset/files.ts";
 export { openDevice } from "./device/device.ts";
-export type { Device } from "./device/device.ts";
+export type { Device, DeviceOptions } from "./device/device.ts";
+export type { Key } from "./device/philox.ts";
 export { createRandom, permutation } from "./device/random.ts";
 export type { Random } from "./device/random.ts";
 export { showChart } from "./display/chart.ts";
@@ -58,7 +59,7 @@ export type {
 export { loadTokenizer } from "./tokenizer/tokenizer.ts";
 export type { Tokenizer } from "./tokenizer/tokenizer.ts";
 export { examples, tokenize } from "./tokenizer/tokens.ts";
-export { clipFactor } from "./train/optimizer.ts";
+export { clipFactor, gradientNorm } from "./train/optimizer.ts";
 export type {
   HistoryRecord,
   TrainerEvent,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import {
   addLora,
   loadAdapter,
@@ -7,6 +8,7 @@ import {
   type TextModel,
   Trainer,
 } from "lightweight-finetuning";
+import { findLibraries } from "../lib/device/libraries.ts";
 import { temporaryFolder } from "./helpers/altered.ts";
 import { fixture } from "./helpers/reference.ts";
 
@@ -49,7 +51,7 @@ await trainTwelveRows(library, ...Deno.args);`,
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", "main.ts", fixture("bert"), "adapter"],
     cwd: path,
-    env: { NO_COLOR: "1", NATIVE_LIBRARIES: await librariesHere() },
+    env: { NO_COLOR: "1", NATIVE_LIBRARIES: dirname(findLibraries().binding) },
   }).output();
   assert.ok(success, new TextDecoder().decode(stderr));
   assert.deepEqual(

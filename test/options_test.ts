@@ -10,6 +10,7 @@ import {
   loadDataset,
   loadPipeline,
   loadTokenizer,
+  openDevice,
   showTable,
   Trainer,
 } from "lightweight-finetuning";
@@ -44,6 +45,7 @@ const CALLS: [name: string, wrong: string, right: string, call: (options: Wrong)
   ["loadTokenizer", "revison", "revision", (o) => loadTokenizer(folder, o)],
   ["loadAdapter", "cache_folder", "cacheFolder", (o) => loadAdapter(model, folder, o)],
   ["loadPipeline", "base_model", "base", (o) => loadPipeline(folder, o)],
+  ["openDevice", "library", "libraries", (o) => openDevice(o)],
   ["loadDataset", "train_rows", "trainRows", (o) => loadDataset("tiny/news", o)],
   ["loadDataset's source", "revison", "revision", (o) => loadDataset({ hub: "a/b", ...o })],
   ["downloadModel", "end_point", "endpoint", (o) => downloadModel("a/b", o)],

@@ -1,7 +1,12 @@
+import { checkOptions } from "../options.ts";
+import { findLibraries, type Libraries } from "./libraries.ts";
+import { usePort } from "./port.ts";
 import { loadTensorFlow } from "./tensorflow.ts";
+import { tensorFlowPort } from "./tensorflow_port.ts";
 
-/** The machine's part that runs TensorFlow. */
+/** The part of the machine that computes. */
 export interface Device {
+  /** Whether it is the processor or a GPU. */
   kind: "cpu" | "gpu";
   /** What the maker calls it. */
   name: string;
@@ -11,28 +16,48 @@ export interface Device {
   threads: number;
   /** TensorFlow's version. */
   tensorflow: string;
+  /** One line of all that. */
   toString(): string;
 }
 
+/** Options of {@link openDevice}. */
+export interface DeviceOptions {
+  /**
+   * Folder of tfjs_binding.node and, for a CPU, fused_kernels.so; without the latter everything runs, but more slowly.
+   *
+   * @default {NATIVE_LIBRARIES of the environment, or lib/napi-v8/ of the npm package @tensorflow/tfjs-node-gpu}
+   */
+  libraries?: string;
+}
+
+let opened: Device | undefined;
+
 /**
- * Starts TensorFlow, on the GPU where there is one, and says what it runs on.
+ * Starts TensorFlow, on the GPU where there is one, and says what it runs on. Later calls give the same device.
  *
- * @throws {Error} When `nvidia-smi` lists a GPU that TensorFlow cannot use: it never falls back to the CPU in
- * silence. Set CUDA_VISIBLE_DEVICES to an empty string to run on the CPU on purpose.
+ * @throws {TypeError} When there is no option of a name.
+ * @throws {Error} When the compiled binding is not found; when `nvidia-smi` lists a GPU that TensorFlow cannot use, as it
+ * never falls back to the CPU in silence. Set CUDA_VISIBLE_DEVICES to an empty string to run on the CPU on purpose.
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { openDevice } from "lightweight-finetuning";
  * console.log(String(await openDevice())); // CPU 0: AMD EPYC (2 threads, 24 GB), TensorFlow 2.21.0
  * ```
  */
-export async function openDevice(): Promise<Device> {
+export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
+  checkOptions("open the device", options, { libraries: true });
+  const { libraries } = options;
+  if (opened && libraries === undefined) return opened;
+  const found = findLibraries(libraries);
+  const backend = await loadTensorFlow(found);
   const gpus = await listGpus();
-  const backend = await loadTensorFlow();
   const tensorflow = backend.binding.TF_Version;
   if (gpus[0] && !backend.isUsingGpuDevice) {
+    const reason = await reasonAgainstGpu(found);
     throw new Error(
       `Cannot use the GPU '${gpus[0].name}' as TensorFlow ${tensorflow} did not open it: ` +
-        `${await reasonAgainstGpu()}. Run 'make setup' on this machine to install the GPU build, or set ` +
+        `${reason}. Run 'make setup' on this machine to install the GPU build, or set ` +
         `CUDA_VISIBLE_DEVICES="" to run on the CPU`,
     );
   }
@@ -43,7 +68,8 @@ export async function openDevice(): Promise<Device> {
   const gigabytes = (device.memory / 2 ** 30).toFixed(0);
   const size = device.kind === "gpu" ? `${gigabytes} GB` : `${threads} threads, ${gigabytes} GB`;
   const text = `${device.kind.toUpperCase()} 0: ${device.name} (${size}), TensorFlow ${tensorflow}`;
-  return { ...device, toString: () => text };
+  if (!opened) usePort(tensorFlowPort(backend, found));
+  return opened ??= { ...device, toString: () => text };
 }
 
 async function listGpus(): Promise<{ name: string; memory: number }[]> {
@@ -63,12 +89,11 @@ async function listGpus(): Promise<{ name: string; memory: number }[]> {
 }
 
 /** TensorFlow says why only in its log, so a second process loads it with the log on. */
-async function reasonAgainstGpu(): Promise<string> {
-  const module = new URL("./tensorflow.ts", import.meta.url).href;
-  const code = `await (await import(${JSON.stringify(module)})).loadTensorFlow()`;
+async function reasonAgainstGpu({ binding }: Libraries): Promise<string> {
+  const path = JSON.stringify(binding);
+  const code = `import { createRequire } from "node:module"; createRequire(${path})(${path});`;
   const { stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["eval", code],
-    cwd: new URL("../..", import.meta.url),
+    args: ["eval", "--no-config", code],
     env: { TF_CPP_MIN_LOG_LEVEL: "0" },
   }).output();
   const log = new TextDecoder().decode(stderr).split("\n");

@@ -1,46 +1,48 @@
-import * as tf from "@tensorflow/tfjs-core";
-import { rawOp } from "./raw.ts";
+import { type Key, normalNumbers, uniformNumbers } from "./philox.ts";
 
 /**
- * The one source of randomness: TensorFlow's counter-based generator (Philox; Salmon et al., 2011). The n-th draw
- * depends on the seed and n alone, so `draws` is all the state there is to save.
+ * The one source of randomness: a counter-based generator (Philox; Salmon et al., 2011), the same on every device. The
+ * n-th draw depends on the seed and n alone, so `draws` is all the state there is to save.
  */
 export interface Random {
+  /** What all draws depend on. */
   readonly seed: number;
   /** Draws made so far. */
   draws: number;
-  /** Numbers in [0, 1). */
-  uniform<R extends tf.Rank>(shape: tf.ShapeMap[R]): tf.Tensor<R>;
-  /** Numbers of mean 0 and standard deviation 1. */
-  normal<R extends tf.Rank>(shape: tf.ShapeMap[R]): tf.Tensor<R>;
+  /** Takes the next draw for a device, which makes its numbers there. */
+  key(): Key;
+  /** Takes the next draw: numbers in [0, 1). */
+  uniform(count: number): Float32Array;
+  /** Takes the next draw: numbers of mean 0 and standard deviation 1. */
+  normal(count: number): Float32Array;
 }
 
 /**
- * Starts a stream of random numbers; needs an open device.
+ * Starts a stream of random numbers.
  *
  * @param seed Any integer of 32 bits.
  * @param draws Where in the stream to start. @default {0}
+ * @returns The stream; it needs no open device.
  */
 export function createRandom(seed: number, draws = 0): Random {
   const random: Random = {
     seed,
     draws,
-    uniform: (shape) => draw("StatelessRandomUniform", shape),
-    normal: (shape) => draw("StatelessRandomNormal", shape),
+    key: () => [seed, random.draws++],
+    uniform: (count) => uniformNumbers(count, random.key()),
+    normal: (count) => normalNumbers(count, random.key()),
   };
-  function draw<R extends tf.Rank>(op: string, shape: tf.ShapeMap[R]): tf.Tensor<R> {
-    const key = [seed, random.draws++];
-    const types = { dtype: "TF_FLOAT", T: "TF_INT32", Tseed: "TF_INT32" } as const;
-    return tf.tidy(() => {
-      const inputs = [tf.tensor1d(shape, "int32"), tf.tensor1d(key, "int32")];
-      return rawOp(op, inputs, types)[0] as tf.Tensor<R>;
-    });
-  }
   return random;
 }
 
-/** Row numbers 0 to count - 1 in random order. */
+/**
+ * Shuffles row numbers.
+ *
+ * @param random Gives one draw.
+ * @param count How many rows there are.
+ * @returns 0 to count - 1 in random order.
+ */
 export function permutation(random: Random, count: number): number[] {
-  const keys = tf.tidy(() => random.uniform<tf.Rank.R1>([count]).dataSync());
+  const keys = random.uniform(count);
   return Array.from(keys.keys()).sort((a, b) => keys[a]! - keys[b]! || a - b);
 }

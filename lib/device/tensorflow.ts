@@ -1,17 +1,20 @@
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
 import util from "node:util";
-import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import type { Libraries } from "./libraries.ts";
 
 /** What this project uses of tfjs-node's backend beyond tfjs-core's ops. */
 export interface TensorFlowBackend {
   isUsingGpuDevice: boolean;
   binding: Record<"TF_Version", string> & Record<`TF_${string}`, number>;
-  executeSingleOutput(name: string, attributes: OpAttribute[], inputs: Tensor[]): Tensor;
+  executeSingleOutput(name: string, attributes: OpAttribute[], inputs: tf.Tensor[]): tf.Tensor;
   executeMultipleOutputs(
     name: string,
     attributes: OpAttribute[],
-    inputs: Tensor[],
+    inputs: tf.Tensor[],
     outputs: number,
-  ): Tensor[];
+  ): tf.Tensor[];
 }
 
 /** An attribute of a raw TensorFlow op. */
@@ -21,14 +24,28 @@ export interface OpAttribute {
   value: unknown;
 }
 
-let backend: Promise<TensorFlowBackend> | undefined;
+let loaded: { binding: string; backend: Promise<TensorFlowBackend> } | undefined;
 
-/** Loads TensorFlow once. Everything that must be set before its library loads is set here. */
-export function loadTensorFlow(): Promise<TensorFlowBackend> {
-  return backend ??= load();
+/**
+ * Loads TensorFlow once in a process. Everything that must be set before its library loads is set here.
+ *
+ * @throws {Error} When it is loaded from another folder.
+ */
+export async function loadTensorFlow({ binding }: Libraries): Promise<TensorFlowBackend> {
+  loaded ??= { binding, backend: load(binding) };
+  if (loaded.binding !== binding) {
+    throw new Error(
+      "Cannot open the device as 'libraries' must be the folder that TensorFlow is loaded from: current value is " +
+        `'${dirname(binding)}', loaded is '${dirname(loaded.binding)}'. Restart to use another`,
+    );
+  }
+  return await loaded.backend.catch((error) => {
+    loaded = undefined;
+    throw error;
+  });
 }
 
-async function load(): Promise<TensorFlowBackend> {
+async function load(binding: string): Promise<TensorFlowBackend> {
   // tfjs-node 4.22 calls it, and Node 23 removed it: https://github.com/tensorflow/tfjs/pull/8425
   Object.assign(util, { isNullOrUndefined: (value: unknown) => value == null });
   // oneDNN is off by default on CPUs without AVX-512, where it is faster too.
@@ -36,7 +53,43 @@ async function load(): Promise<TensorFlowBackend> {
   if (!Deno.env.has("TF_CPP_MIN_LOG_LEVEL")) Deno.env.set("TF_CPP_MIN_LOG_LEVEL", "2");
   // Compiling kernels for a GPU newer than the build takes minutes; keep what was compiled.
   if (!Deno.env.has("CUDA_CACHE_MAXSIZE")) Deno.env.set("CUDA_CACHE_MAXSIZE", "4294967296");
-  await import("@tensorflow/tfjs-node-gpu");
-  const tf = await import("@tensorflow/tfjs-core");
-  return tf.backend() as unknown as TensorFlowBackend;
+  // The package's index.js would look for the binding in its own folder alone; the rest of it saves and shows models.
+  const native = createRequire(binding)(binding);
+  const { NodeJSKernelBackend } = await import(
+    "@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js"
+  );
+  await import("@tensorflow/tfjs-node-gpu/dist/register_all_kernels.js"); // and tfjs-core's gradients
+  const backend = new NodeJSKernelBackend(native, "@tensorflow/tfjs-node-gpu") as unknown;
+  tf.registerBackend("tensorflow", () => backend as tf.KernelBackend);
+  await tf.setBackend("tensorflow");
+  return backend as TensorFlowBackend;
+}
+
+/** An attribute of an op: a type by TensorFlow's name for it, a truth value, or a float. */
+export type RawAttribute = "TF_FLOAT" | "TF_INT32" | "TF_UINT8" | boolean | number;
+
+/**
+ * Runs an op of TensorFlow that tfjs has no function for; it has no gradient.
+ *
+ * @param outputs How many tensors the op gives. @default {1}
+ */
+export function rawOp(
+  name: string,
+  inputs: tf.Tensor[],
+  attributes: Record<string, RawAttribute> = {},
+  outputs = 1,
+): tf.Tensor[] {
+  const backend = tf.backend() as unknown as TensorFlowBackend;
+  const { binding } = backend;
+  const typed = Object.entries(attributes).map(([name, value]) => {
+    if (typeof value === "string") {
+      return { name, type: binding.TF_ATTR_TYPE!, value: binding[value] };
+    }
+    return {
+      name,
+      type: binding[typeof value === "boolean" ? "TF_ATTR_BOOL" : "TF_ATTR_FLOAT"]!,
+      value,
+    };
+  });
+  return backend.executeMultipleOutputs(name, typed, inputs, outputs);
 }

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { type Batch, batches, byLength, type Examples } from "../batches.ts";
+import { port } from "../device/port.ts";
 import { crossEntropy } from "../kernels/loss.ts";
 import type { TextModel } from "../model/classifier.ts";
 import { checkOptions } from "../options.ts";
@@ -37,8 +38,11 @@ const OPTIONS: Record<keyof EvaluateOptions, true> = {
 /**
  * Classifies every row without dropout. Rows of like length go together; padding changes no result.
  *
+ * @param model A classifier, or an adapter on one.
+ * @param examples Token ids and true classes of the rows.
+ * @returns Loss and accuracy, and each row's logits.
  * @throws {TypeError} When there is no option of a name.
- * @throws {RangeError} When there are no rows, or no batch size.
+ * @throws {RangeError} When there are no rows, or the batch size is not above 0.
  * @throws {Error} When a logit is not a number or infinite, or the device's memory is full.
  */
 export async function evaluate(
@@ -65,13 +69,7 @@ export async function evaluate(
   const { padTokenId } = model.config;
   const order = byLength(examples);
   for (const batch of batches(examples, order, batchSize, padTokenId, padToMultipleOf)) {
-    const compute = (): [Float32Array, number] => {
-      const output = model.forward(batch);
-      const loss = crossEntropy(output, tf.tensor1d(batch.labels));
-      return [output.dataSync<"float32">(), loss.dataSync()[0]!];
-    };
-    const remedy = "lower 'batchSize' (a Trainer's 'perDeviceEvalBatchSize')";
-    const [values, loss] = tf.tidy(() => explainOutOfMemory(batch, remedy, compute));
+    const { loss, logits: values } = await evaluateBatch(model, batch);
     const classes = values.length / batch.size;
     checkFinite(values, batch);
     if (!logits.length) logits = new Float32Array(count * classes);
@@ -93,6 +91,28 @@ export async function evaluate(
   };
 }
 
+const REMEDY = "lower 'batchSize' (a Trainer's 'perDeviceEvalBatchSize')";
+
+async function evaluateBatch(
+  model: TextModel,
+  batch: Batch,
+): Promise<{ loss: number; logits: Float32Array }> {
+  let numbers: tf.Tensor | undefined;
+  try {
+    numbers = tf.tidy(() => {
+      const logits = model.forward(batch);
+      const loss = crossEntropy(logits, tf.tensor1d(batch.labels));
+      return tf.concat([tf.reshape(loss, [1]), tf.reshape(logits, [-1])]); // one read
+    });
+    const values = await port().read(numbers);
+    return { loss: values[0]!, logits: values.subarray(1) };
+  } catch (error) {
+    throw explainOutOfMemory(error, batch, REMEDY);
+  } finally {
+    numbers?.dispose();
+  }
+}
+
 function checkFinite(logits: Float32Array, { rows, size }: Batch) {
   const classes = logits.length / size;
   const broken = rows.filter((_, i) =>
@@ -107,24 +127,22 @@ function checkFinite(logits: Float32Array, { rows, size }: Batch) {
 }
 
 /**
- * Computes something of a batch.
+ * Explains an error that came of computing a batch.
  *
+ * @param error What was thrown.
+ * @param batch Its size is told.
  * @param remedy What to do where the device has too little memory for it.
- * @throws {Error} In that case; the message tells the batch's size.
+ * @returns What to throw instead: where memory is short an error that says so, else the error itself.
  */
-export function explainOutOfMemory<T>(
+export function explainOutOfMemory(
+  error: unknown,
   { size, length }: Batch,
   remedy: string,
-  compute: () => T,
-): T {
-  try {
-    return compute();
-  } catch (error) {
-    if (!/\bOOM\b|resource exhausted/i.test(String(error))) throw error;
-    throw new Error(
-      `Cannot compute a batch of ${size} rows × ${length} tokens as the device's memory is full: ` +
-        `${remedy}, or truncate the texts to fewer tokens`,
-      { cause: error },
-    );
-  }
+): unknown {
+  if (!/\bOOM\b|resource exhausted/i.test(String(error))) return error;
+  return new Error(
+    `Cannot compute a batch of ${size} rows × ${length} tokens as the device's memory is full: ` +
+      `${remedy}, or truncate the texts to fewer tokens`,
+    { cause: error },
+  );
 }

@@ -1,9 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { type FusedKernels, port } from "../device/port.ts";
 import type { Random } from "../device/random.ts";
+import { sumRowProducts, sumRows } from "./add.ts";
 import { differentiable } from "./differentiable.ts";
-import { dropout } from "./dropout.ts";
-import { fused, hasFused, nextKey } from "./native.ts";
-import { sumRowProducts, sumRows } from "./sum.ts";
+import { drawDropout, drop } from "./dropout.ts";
 
 /** What scales, shifts and steadies a normalisation. */
 export interface NormWeights {
@@ -11,6 +11,7 @@ export interface NormWeights {
   scale: tf.Variable<tf.Rank.R1>;
   /** [H] */
   shift: tf.Variable<tf.Rank.R1>;
+  /** Added to the variance. */
   epsilon: number;
 }
 
@@ -26,52 +27,37 @@ export function addNorm(
   rate = 0,
   random?: Random,
 ): tf.Tensor2D {
-  if (!hasFused()) {
-    return layerNorm(tf.add(dropout(x, rate, random), residual), { scale, shift, epsilon });
-  }
-  const p = random ? rate : 0;
+  const { addNorm = plainAddNorm, addNormGrad = plainAddNormGrad } = port().kernels;
+  const dropout = drawDropout(rate, random);
   return differentiable({ x, residual, scale, shift }, (save) => {
-    const key = p ? nextKey(random!) : tf.zeros([2], "int32");
-    const inputs = [x, residual, scale, shift, key];
-    const [y, normal, inverse] = fused("AddNorm", inputs, 3, { rate: p, epsilon });
-    save([normal!, inverse!, scale, key]);
-    return y as tf.Tensor2D;
-  }, (dy, [normal, inverse, factor, key]) => {
-    const [dx, dresidual] = fused("AddNormGrad", [dy, normal!, inverse!, factor!, key!], 2, {
-      rate: p,
-    });
-    return {
-      x: dx!,
-      residual: dresidual!,
-      ...weightGradients(dy, normal!, scale, shift),
-    };
-  });
-}
-
-function layerNorm(x: tf.Tensor2D, { scale, shift, epsilon }: NormWeights): tf.Tensor2D {
-  return differentiable({ x, scale, shift }, (save) => {
-    const centred = tf.sub(x, tf.mean(x, -1, true));
-    const variance = tf.mean(tf.square(centred), -1, true);
-    const inverse = tf.rsqrt(tf.add(variance, epsilon)); // [N, 1]
-    const normal = tf.mul(centred, inverse);
+    const [y, normal, inverse] = addNorm(x, residual, scale, shift, epsilon, dropout);
     save([normal, inverse, scale]);
-    return tf.add(tf.mul(normal, scale), shift) as tf.Tensor2D;
-  }, (dy, [normal, inverse, factor]) => {
-    const d = tf.mul(dy, factor!);
-    const alongNormal = tf.mul(normal!, tf.mean(tf.mul(d, normal!), -1, true));
+    return y;
+  }, (dy, saved) => {
+    const [normal, inverse, factor] = saved as [tf.Tensor2D, tf.Tensor1D, tf.Tensor1D];
+    const [dx, dresidual] = addNormGrad(dy, normal, inverse, factor, dropout);
     return {
-      x: tf.mul(inverse!, tf.sub(tf.sub(d, tf.mean(d, -1, true)), alongNormal)),
-      ...weightGradients(dy, normal!, scale, shift),
+      x: dx,
+      residual: dresidual,
+      ...scale.trainable && { scale: sumRowProducts(dy, normal) },
+      ...shift.trainable && { shift: sumRows(dy) },
     };
   });
 }
 
-const weightGradients = (
-  dy: tf.Tensor,
-  normal: tf.Tensor,
-  scale: tf.Variable,
-  shift: tf.Variable,
-): { scale?: tf.Tensor; shift?: tf.Tensor } => ({
-  ...scale.trainable && { scale: sumRowProducts(dy, normal) },
-  ...shift.trainable && { shift: sumRows(dy) },
-});
+const plainAddNorm: FusedKernels["addNorm"] = (x, residual, scale, shift, epsilon, dropout) => {
+  const sum = tf.add(drop(x, dropout), residual);
+  const centred = tf.sub(sum, tf.mean(sum, -1, true));
+  const variance = tf.mean(tf.square(centred), -1, true);
+  const inverse = tf.rsqrt(tf.add(variance, epsilon)); // [N, 1]
+  const normal = tf.mul<tf.Tensor2D>(centred, inverse);
+  return [tf.add(tf.mul(normal, scale), shift), normal, tf.reshape(inverse, [-1])];
+};
+
+const plainAddNormGrad: FusedKernels["addNormGrad"] = (dy, normal, inverse, scale, dropout) => {
+  const d = tf.mul(dy, scale);
+  const alongNormal = tf.mul(normal, tf.mean(tf.mul(d, normal), -1, true));
+  const change = tf.sub(tf.sub(d, tf.mean(d, -1, true)), alongNormal);
+  const dresidual = tf.mul<tf.Tensor2D>(tf.reshape(inverse, [-1, 1]), change);
+  return [dropout ? drop(dresidual, dropout) : dresidual.clone(), dresidual];
+};

@@ -99,25 +99,29 @@ export async function loadClassifier(
   for (const name of newParameters) {
     const shape = head[name]!;
     const initial = tf.tidy(() =>
-      name.endsWith(".bias")
-        ? tf.zeros(shape)
-        : tf.mul(random.normal(shape as [number]), config.initializerRange)
+      name.endsWith(".bias") ? tf.zeros(shape) : normal(random, shape, config.initializerRange)
     );
     parameters.set(name, tf.variable(initial));
     initial.dispose();
   }
   if (newParameters.length) console.log(`${newParameters.join(", ")}: new, will be trained`);
   const in4bit = loadIn4bit ? Object.keys(body) : [];
-  return build(config, labels, parameters, newParameters, in4bit);
+  return await build(config, labels, parameters, newParameters, in4bit);
 }
 
-function build(
+/** Numbers of mean 0 and the given standard deviation. */
+function normal(random: Random, shape: number[], deviation: number): tf.Tensor {
+  const scale = Math.fround(deviation);
+  return tf.tensor(random.normal(tf.util.sizeFromShape(shape)).map((x) => x * scale), shape);
+}
+
+async function build(
   config: ModelConfig,
   labels: string[],
   parameters: Map<string, tf.Variable>,
   newParameters: string[],
   in4bit: string[],
-): Classifier {
+): Promise<Classifier> {
   const family = families[config.modelType];
   const parameter = <T extends tf.Tensor>(name: string) => parameters.get(name) as unknown as T;
   const linears = new Map<string, Linear>();
@@ -125,7 +129,7 @@ function build(
     const module = name.slice(0, -".weight".length);
     if (shape.length !== 2 || name.includes("embeddings.")) continue;
     const layer = in4bit.includes(name)
-      ? linear4bit(module, parameters)
+      ? await linear4bit(module, parameters)
       : linear(parameter(name), parameter(`${module}.bias`));
     linears.set(module, layer);
   }

@@ -1,9 +1,8 @@
 import type * as tf from "@tensorflow/tfjs-core";
+import { port } from "../device/port.ts";
 import type { Random } from "../device/random.ts";
-import { addBias } from "../kernels/bias.ts";
+import { addBias, sumRows } from "../kernels/add.ts";
 import { differentiable } from "../kernels/differentiable.ts";
-import { product } from "../kernels/product.ts";
-import { sumRows } from "../kernels/sum.ts";
 
 /** A linear layer, y = x·Wᵀ + b; an adapter wraps it, quantisation replaces it. */
 export interface Linear {
@@ -23,10 +22,10 @@ export function linear(weight: tf.Variable<tf.Rank.R2>, bias: tf.Variable<tf.Ran
     apply: (x) =>
       differentiable({ x, weight, bias }, (save) => {
         save(weight.trainable ? [weight, x] : [weight]);
-        return addBias(product(x, weight, false, true), bias);
+        return addBias(port().product(x, weight, false, true), bias);
       }, (dy, [weight, x]) => ({
-        x: product(dy, weight as tf.Tensor2D),
-        ...x && { weight: product(dy, x as tf.Tensor2D, true) },
+        x: port().product(dy, weight as tf.Tensor2D),
+        ...x && { weight: port().product(dy, x as tf.Tensor2D, true) },
         ...bias.trainable && { bias: sumRows(dy) },
       })),
   };

@@ -1,9 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { packBytes } from "../device/bytes.ts";
-import { addBias } from "../kernels/bias.ts";
+import { port } from "../device/port.ts";
+import { addBias, sumRows } from "../kernels/add.ts";
 import { differentiable } from "../kernels/differentiable.ts";
-import { product } from "../kernels/product.ts";
-import { sumRows } from "../kernels/sum.ts";
 import type { Linear } from "./linear.ts";
 import { dequantizeNf4, quantizeNf4 } from "./nf4.ts";
 
@@ -14,12 +12,15 @@ import { dequantizeNf4, quantizeNf4 } from "./nf4.ts";
  *
  * @see Dettmers et al., QLoRA, 2023; Linear4bit of bitsandbytes
  */
-export function linear4bit(module: string, parameters: Map<string, tf.Variable>): Linear {
+export async function linear4bit(
+  module: string,
+  parameters: Map<string, tf.Variable>,
+): Promise<Linear> {
   const name = `${module}.weight`;
   const weight = parameters.get(name) as tf.Variable<tf.Rank.R2>;
   const bias = parameters.get(`${module}.bias`) as tf.Variable<tf.Rank.R1>;
   const { shape } = weight;
-  const { codes, absmax, nestedAbsmax, nestedOffset } = quantizeNf4(weight.dataSync<"float32">());
+  const { codes, absmax, nestedAbsmax, nestedOffset } = quantizeNf4(await port().read(weight));
   weight.dispose();
   const hold = (name: string, numbers: tf.Tensor1D) => {
     const variable = tf.variable(numbers, false);
@@ -28,8 +29,8 @@ export function linear4bit(module: string, parameters: Map<string, tf.Variable>)
     return variable;
   };
   const held = {
-    codes: hold(name, packBytes(codes)),
-    absmax: hold(`${name}.absmax`, packBytes(absmax)),
+    codes: hold(name, port().packBytes(codes)),
+    absmax: hold(`${name}.absmax`, port().packBytes(absmax)),
     nestedAbsmax: hold(`${name}.nested_absmax`, tf.tensor1d(nestedAbsmax)),
     nestedOffset,
   };
@@ -42,9 +43,9 @@ export function linear4bit(module: string, parameters: Map<string, tf.Variable>)
     apply: (x) =>
       differentiable(
         { x, bias },
-        () => addBias(product(x, dequantized(), false, true), bias),
+        () => addBias(port().product(x, dequantized(), false, true), bias),
         (dy) => ({
-          x: product(dy, dequantized()),
+          x: port().product(dy, dequantized()),
           ...bias.trainable && { bias: sumRows(dy) },
         }),
       ),

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { unpackBytes } from "../device/bytes.ts";
+import { port } from "../device/port.ts";
 
 /**
  * Numbers in NF4 with double-quantised scales, 4.13 bits each, as bitsandbytes stores them. Each is one of 16 numbers
@@ -57,7 +57,7 @@ export function dequantizeNf4<R extends tf.Rank>(
 ): tf.Tensor<R> {
   // gatherND, as TensorFlow's gather takes three times as long.
   const look = (table: tf.Tensor, packed: tf.Tensor1D) =>
-    tf.gatherND(table, tf.reshape(unpackBytes(packed), [-1, 1]));
+    tf.gatherND(table, tf.reshape(port().unpackBytes(packed), [-1, 1]));
   const scaled = (x: tf.Tensor, blockSize: number, scales: tf.Tensor) =>
     tf.reshape(tf.mul(tf.reshape(x, [-1, blockSize]), tf.reshape(scales, [-1, 1])), [-1]);
   return tf.tidy(() => {

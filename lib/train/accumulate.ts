@@ -1,36 +1,78 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../batches.ts";
+import { port } from "../device/port.ts";
 import { explainOutOfMemory } from "../evaluate/evaluate.ts";
+import { gradientNorm } from "./optimizer.ts";
 
 const REMEDY =
   "lower 'perDeviceTrainBatchSize' and raise 'gradientAccumulationSteps' as much, which gives " +
   "the same result";
 
+/** What several batches give together. */
+export interface Accumulated {
+  /** As if all rows were one batch. */
+  loss: number;
+  /** Of all gradients together. */
+  norm: number;
+  /** By the parameters' names; the caller's to dispose of. */
+  gradients: tf.NamedTensorMap;
+}
+
 /**
- * The loss of several batches and its gradients by the parameters' names, as if all rows were one batch: each batch
- * counts by its share of the rows. Holds the intermediate results of one batch at a time. Call it within a tidy.
+ * The loss of several batches and its gradients, as if all rows were one batch: each batch counts by its share of the
+ * rows. Holds the intermediate results of one batch at a time, and reads from the device once.
  *
  * Transformers 5.23 counts batches, not rows. And where a model takes `num_items_in_batch` and ignores it, as BERT's and
  * RoBERTa's classifiers do, it adds up the batches' means: loss and gradients are larger by the number of batches.
  *
+ * @param parameters Whose gradients are wanted, by name.
+ * @param batches At least one.
  * @param lossOf Mean loss of a batch's rows.
- * @throws {Error} When the device's memory is full.
+ * @throws {Error} When the device's memory is full. No tensor is left then.
  */
-export function accumulateGradients(
+export async function accumulateGradients(
   parameters: Map<string, tf.Variable>,
   batches: Batch[],
   lossOf: (batch: Batch) => tf.Scalar,
-): { loss: number; gradients: tf.NamedTensorMap } {
+): Promise<Accumulated> {
+  const { numbers, gradients } = tf.tidy(() => {
+    const { losses, gradients } = computeGradients(parameters, batches, lossOf);
+    return { numbers: appended(losses, gradientNorm(gradients)), gradients };
+  });
+  try {
+    const [...losses] = await port().read(numbers);
+    const norm = losses.pop()!;
+    return { loss: losses.reduce((sum, loss) => sum + loss, 0), norm, gradients };
+  } catch (error) {
+    tf.dispose(gradients);
+    const bySize = batches.toSorted((a, b) => b.size * b.length - a.size * a.length);
+    throw explainOutOfMemory(error, bySize[0]!, REMEDY);
+  } finally {
+    numbers.dispose();
+  }
+}
+
+/** Each batch's share of the loss, and the gradients of all. */
+function computeGradients(
+  parameters: Map<string, tf.Variable>,
+  batches: Batch[],
+  lossOf: (batch: Batch) => tf.Scalar,
+): { losses: tf.Tensor1D; gradients: tf.NamedTensorMap } {
   const rows = batches.reduce((sum, { size }) => sum + size, 0);
   const gradients: tf.NamedTensorMap = {};
-  let loss = 0;
+  let losses = tf.tensor1d([]);
   for (const batch of batches) {
     const weighed = () => tf.mul(lossOf(batch), batch.size / rows) as tf.Scalar;
-    const { value, grads } = tf.tidy(() =>
-      explainOutOfMemory(batch, REMEDY, () => tf.variableGrads(weighed, [...parameters.values()]))
-    );
-    loss += value.dataSync()[0]!;
-    value.dispose();
+    const { all, grads } = tf.tidy(() => {
+      try {
+        const { value, grads } = tf.variableGrads(weighed, [...parameters.values()]);
+        return { all: appended(losses, value), grads };
+      } catch (error) {
+        throw explainOutOfMemory(error, batch, REMEDY);
+      }
+    });
+    losses.dispose();
+    losses = all;
     for (const [name, variable] of parameters) {
       const [sum, gradient] = [gradients[name], grads[variable.name]];
       if (!gradient) continue;
@@ -38,5 +80,8 @@ export function accumulateGradients(
       if (sum) tf.dispose([sum, gradient]);
     }
   }
-  return { loss, gradients };
+  return { losses, gradients };
 }
+
+const appended = (numbers: tf.Tensor1D, number: tf.Scalar): tf.Tensor1D =>
+  tf.concat([numbers, tf.reshape(number, [1])]);

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { port } from "../device/port.ts";
 import type { Random } from "../device/random.ts";
 import {
   openSafetensors,
@@ -81,7 +82,7 @@ function stored(tensors: Iterable<readonly [string, tf.Tensor]>): Map<string, Te
     Array.from(tensors, ([name, tensor]) => [name, {
       dtype: "F32",
       shape: tensor.shape,
-      data: () => tensor.data(),
+      data: () => port().read(tensor),
     }]),
   );
 }

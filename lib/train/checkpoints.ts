@@ -112,7 +112,7 @@ export function createCheckpoints(
     async save() {
       const { step } = run.state;
       if (!checkpoints.outputDir || step === saved) return;
-      const { name, norm } = largestOf(Object.fromEntries(run.trained));
+      const { name, norm } = await largestOf(Object.fromEntries(run.trained));
       if (!Number.isFinite(norm)) {
         throw new Error(
           `Cannot keep step ${step} as weights must be numbers: the norm of '${name}' is ${norm}. ` +

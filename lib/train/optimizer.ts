@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { port } from "../device/port.ts";
 import { adamWStep } from "../kernels/adamw.ts";
 import { checkOptions } from "../options.ts";
-import { sumOfSquares } from "../kernels/squares.ts";
 
 /** What AdamW keeps of a parameter's gradients, in the parameter's shape. */
 export interface Moments {
@@ -28,13 +28,13 @@ export interface Optimizer {
   dispose(): void;
 }
 
-/** Numbers of {@link adamW}. */
+/** Options of {@link adamW}. */
 export interface AdamWOptions {
   /** Decay of the mean of gradients. @default {0.9} */
   beta1?: number;
   /** Decay of the mean of squared gradients. @default {0.999} */
   beta2?: number;
-  /** Added to the root of the squares' mean. @default {1e-8} */
+  /** Added to the square root, so that the quotient stays finite. @default {1e-8} */
   epsilon?: number;
   /** By which share of the learning rate a parameter shrinks at a step; biases and normalisation do not. @default {0} */
   weightDecay?: number;
@@ -51,6 +51,7 @@ const OPTIONS: Record<keyof AdamWOptions, true> = {
  * AdamW with Transformers' choice of what decays.
  *
  * @param parameters What is trained, by name.
+ * @returns The optimizer; its moments are made at the first step.
  * @see Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019; torch.optim.AdamW
  */
 export function adamW(
@@ -101,16 +102,17 @@ const NOT_DECAYED = [/bias/, /layernorm/, /rmsnorm/, /(^|\.)norm($|\.)/, /_norm(
 export const isDecayed = (name: string): boolean =>
   !NOT_DECAYED.some((pattern) => pattern.test(name.toLowerCase()));
 
+/** The norm of all gradients together. */
+export const gradientNorm = (gradients: tf.NamedTensorMap): tf.Scalar =>
+  tf.tidy(() => tf.sqrt(port().sumOfSquares(Object.values(gradients))));
+
 /**
  * What gradients must be multiplied by so that the norm of all of them together is at most `maxNorm`.
  *
- * @returns The factor, at most 1, and the norm before.
+ * @param norm What it is, as {@link gradientNorm} gives it.
+ * @param maxNorm Infinity leaves the gradients as they are.
+ * @returns At most 1.
  * @see torch.nn.utils.clip_grad_norm_, whose 1e-6 this keeps
  */
-export function clipFactor(
-  gradients: tf.NamedTensorMap,
-  maxNorm: number,
-): { factor: number; norm: number } {
-  const norm = tf.tidy(() => tf.sqrt(sumOfSquares(Object.values(gradients))).dataSync()[0]!);
-  return { factor: Math.min(1, maxNorm / (norm + 1e-6)), norm };
-}
+export const clipFactor = (norm: number, maxNorm: number): number =>
+  Math.min(1, maxNorm / (norm + 1e-6));

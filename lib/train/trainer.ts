@@ -114,10 +114,10 @@ export class Trainer {
   }
 
   /**
-   * Goes on after Stop, exactly as if it had not been pressed. A new trainer goes on from the newest whole checkpoint in
+   * Continues after Stop, exactly as if it had not been pressed. A new trainer resumes from the newest whole checkpoint in
    * `outputDir`.
    *
-   * @throws {Error} When a step has failed, or after {@link Trainer.dispose}; when there is no checkpoint to go on from.
+   * @throws {Error} When a step has failed, or after {@link Trainer.dispose}; when there is no checkpoint to resume from.
    */
   async resume(): Promise<TrainResult> {
     if (this.#disposed && !this.#isOver) {
@@ -238,32 +238,32 @@ export class Trainer {
 
   async #trainStep(elapsed: () => number) {
     const { totalSteps } = this.#sampler;
-    const unrecorded = { ...this.#changeWeights(), evaluate: false };
+    const unrecorded = { ...await this.#changeWeights(), evaluate: false };
     const { step } = Object.assign(this.#state, { unrecorded });
     const epoch = this.#sampler.epochAfter(step);
     const asked = await this.#tell({ type: "step", step, totalSteps, epoch, seconds: elapsed() });
     unrecorded.evaluate = asked.includes("evaluate");
   }
 
-  #changeWeights(): { learningRate: number; gradNorm: number } {
+  async #changeWeights(): Promise<{ learningRate: number; gradNorm: number }> {
     const { state, trained, optimizer } = this.#run;
     const learningRate = this.#learningRate();
     try {
       const taken = this.#nextBatches();
-      const [loss, gradNorm] = tf.tidy(() => {
-        const { loss, gradients } = accumulateGradients(trained, taken, this.#lossOf);
-        const limit = this.#options.maxGradNorm || Infinity; // 0 turns clipping off
-        const { factor, norm } = clipFactor(gradients, limit);
+      const { loss, norm, gradients } = await accumulateGradients(trained, taken, this.#lossOf);
+      try {
         const rows = taken.flatMap(({ rows }) => rows);
         const { remedy } = this.#checkpoints;
-        checkFinite({ loss, norm, gradients }, { step: state.step + 1, rows }, remedy);
-        optimizer.step(gradients, learningRate, factor);
-        return [loss, norm];
-      });
+        await checkFinite({ loss, norm, gradients }, { step: state.step + 1, rows }, remedy);
+        const limit = this.#options.maxGradNorm || Infinity; // 0 turns clipping off
+        optimizer.step(gradients, learningRate, clipFactor(norm, limit));
+      } finally {
+        tf.dispose(gradients);
+      }
       state.step++;
       state.lossSum += loss;
       state.tokens += taken.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
-      return { learningRate, gradNorm };
+      return { learningRate, gradNorm: norm };
     } catch (error) {
       this.dispose(); // the same rows would fail again
       throw error;

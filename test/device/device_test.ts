@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
-import { createRandom, openDevice, permutation } from "lightweight-finetuning";
+import { dirname } from "node:path";
+import { openDevice } from "lightweight-finetuning";
+import { findLibraries } from "../../lib/device/libraries.ts";
+import { port } from "../../lib/device/port.ts";
 import { temporaryFolder } from "../helpers/altered.ts";
 
+const ROOT = new URL("../..", import.meta.url);
 const device = await openDevice();
+const { binding } = findLibraries();
 
 Deno.test("openDevice() says what TensorFlow runs on", () => {
   const size = device.kind === "gpu" ? "\\d+ GB" : `${device.threads} threads, \\d+ GB`;
@@ -12,20 +17,29 @@ Deno.test("openDevice() says what TensorFlow runs on", () => {
   assert.ok(device.memory > 2 ** 29 && device.threads >= 1);
 });
 
+/** What a process of its own prints when it opens the device. */
+async function open(env: Record<string, string>, cwd: string | URL = ROOT, options = "") {
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      `import { openDevice } from ${JSON.stringify(`${ROOT}lib/mod.ts`)};
+       console.log(String(await openDevice(${options})));
+       const { port } = await import(${JSON.stringify(`${ROOT}lib/device/port.ts`)});
+       console.log(Object.keys(port().kernels).length);`,
+    ],
+    cwd,
+    env,
+  }).output();
+  return [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)) as [string, string];
+}
+
 /** Opens the device in a process that finds a GPU by nvidia-smi, of which TensorFlow sees `visible`. */
 async function openBesideGpu(visible: string) {
   await using folder = await temporaryFolder();
   const script = "#!/bin/sh\necho 'NVIDIA Test, 1024'\n";
   await Deno.writeTextFile(`${folder.path}/nvidia-smi`, script, { mode: 0o755 });
-  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "eval",
-      'import { openDevice } from "lightweight-finetuning"; console.log(String(await openDevice()))',
-    ],
-    cwd: new URL("../..", import.meta.url),
-    env: { CUDA_VISIBLE_DEVICES: visible, PATH: `${folder.path}:${Deno.env.get("PATH")}` },
-  }).output();
-  return [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)) as [string, string];
+  const PATH = `${folder.path}:${Deno.env.get("PATH")}`;
+  return await open({ CUDA_VISIBLE_DEVICES: visible, PATH });
 }
 
 Deno.test("openDevice() refuses the CPU where there is a GPU", async () => {
@@ -45,37 +59,72 @@ Deno.test('openDevice() takes the CPU where CUDA_VISIBLE_DEVICES is ""', async (
   assert.match(text, /^CPU 0: /, error);
 });
 
-Deno.test("createRandom() gives the same numbers for the same seed and place in the stream", () => {
-  const [first, same, other] = [1, 1, 2].map((seed) => createRandom(seed));
-  const draw = (random = first!) => [...random.uniform([50]).dataSync<"float32">()];
-  const [a, b] = [draw(), draw()];
-  assert.notDeepEqual(a, b);
-  assert.deepEqual([draw(same), draw(same)], [a, b]);
-  assert.deepEqual(draw(createRandom(1, 1)), b);
-  assert.equal(first!.draws, 2);
-  assert.notDeepEqual(draw(other), a);
+/** A project in a folder of its own that maps the packages and knows nothing of this clone. */
+async function elsewhere() {
+  const folder = await temporaryFolder();
+  const { imports } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  delete imports["lightweight-finetuning"];
+  await Deno.writeTextFile(`${folder.path}/deno.json`, JSON.stringify({ imports }));
+  return folder;
+}
+
+Deno.test("openDevice() in another project takes binding and kernels from NATIVE_LIBRARIES", async () => {
+  await using folder = await elsewhere();
+  const libraries = dirname(binding);
+  const [text, error] = await open({ NATIVE_LIBRARIES: libraries }, folder.path);
+  assert.equal(text, `${device}\n${Object.keys(port().kernels).length}\n`, error);
+  const given = `{ libraries: ${JSON.stringify(libraries)} }`;
+  assert.equal((await open({ NATIVE_LIBRARIES: "/nowhere" }, folder.path, given))[0], text);
 });
 
-Deno.test("createRandom() draws uniform and normal numbers", () => {
-  const count = 100_000;
-  const random = createRandom(3);
-  const uniform = random.uniform([count]).dataSync<"float32">();
-  const normal = random.normal([count]).dataSync<"float32">();
-  const mean = (values: Float32Array) => values.reduce((a, b) => a + b, 0) / count;
-  const near = (value: number, expected: number, standardError: number) =>
-    assert.ok(Math.abs(value - expected) < 5 * standardError, `${value}, not ${expected}`);
-  assert.ok(uniform.every((value) => value >= 0 && value < 1));
-  near(mean(uniform), 1 / 2, Math.sqrt(1 / 12 / count));
-  near(mean(uniform.map((x) => x * x)), 1 / 3, Math.sqrt(4 / 45 / count));
-  near(mean(normal), 0, Math.sqrt(1 / count));
-  near(mean(normal.map((x) => x * x)), 1, Math.sqrt(2 / count));
+Deno.test("openDevice() in another project says where it looked, and both ways to tell", async () => {
+  await using folder = await elsewhere();
+  const remedy = "'. 'make setup' in a clone of this library compiles it; give its folder to " +
+    "openDevice({ libraries }), or set the environment variable NATIVE_LIBRARIES to it";
+  const must = "Error: Cannot open the device as 'libraries' must be a folder that holds " +
+    "tfjs_binding.node: current value is '";
+  const [text, error] = await open({}, folder.path);
+  assert.equal(text, "");
+  assert.ok(error.includes(must), error);
+  assert.ok(error.includes(`/@tensorflow/tfjs-node-gpu/4.22.0/lib/napi-v8${remedy}`), error);
+  const [, unknown] = await open({ NATIVE_LIBRARIES: "/nowhere" });
+  assert.ok(unknown.includes(`${must}/nowhere${remedy}`), unknown);
 });
 
-Deno.test("permutation() is an order of all rows by the seed", () => {
-  const rows = Array.from({ length: 100 }, (_, row) => row);
-  const order = permutation(createRandom(5), 100);
-  assert.deepEqual(order.toSorted((a, b) => a - b), rows);
-  assert.notDeepEqual(order, rows);
-  assert.deepEqual(permutation(createRandom(5), 100), order);
-  assert.notDeepEqual(permutation(createRandom(6), 100), order);
+Deno.test("openDevice() does with the binding alone", async () => {
+  await using folder = await temporaryFolder();
+  await Deno.symlink(binding, `${folder.path}/tfjs_binding.node`);
+  const [text, error] = await open({ NATIVE_LIBRARIES: folder.path });
+  assert.equal(text, `${device}\n0\n`, error);
+  assert.equal(findLibraries(folder.path).kernels, undefined);
+});
+
+Deno.test("openDevice() gives the open device again, and refuses other libraries", async () => {
+  assert.equal(await openDevice(), device);
+  assert.equal(await openDevice({ libraries: dirname(binding) }), device);
+  await using folder = await temporaryFolder();
+  await Deno.symlink(binding, `${folder.path}/tfjs_binding.node`);
+  await assert.rejects(openDevice({ libraries: folder.path }), {
+    message: "Cannot open the device as 'libraries' must be the folder that TensorFlow is loaded " +
+      `from: current value is '${folder.path}', loaded is '${dirname(binding)}'. Restart to ` +
+      "use another",
+  });
+});
+
+Deno.test("importing the library opens no device and loads nothing native", async () => {
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      `await import(${JSON.stringify(`${ROOT}lib/mod.ts`)});
+       const { port } = await import(${JSON.stringify(`${ROOT}lib/device/port.ts`)});
+       console.log(/tensorflow_cc/.test(Deno.readTextFileSync("/proc/self/maps")));
+       try { port() } catch ({ message }) { console.log(message) }`,
+    ],
+    cwd: ROOT,
+  }).output();
+  assert.equal(
+    new TextDecoder().decode(stdout),
+    "false\nCannot compute as a device must be open: current value is none. Call openDevice()\n",
+    new TextDecoder().decode(stderr),
+  );
 });

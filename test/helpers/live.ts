@@ -11,6 +11,7 @@ import {
   type TextModel,
   writeSafetensors,
 } from "lightweight-finetuning";
+import { normal } from "./noise.ts";
 
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PYTHON = Deno.env.get("PARITY_PYTHON") ?? `${ROOT}.venv-parity/bin/python`;
@@ -58,7 +59,7 @@ export function shake(model: TextModel) {
   const random = createRandom(1);
   for (const variable of model.parameters.values()) {
     if (!variable.trainable) continue;
-    const noise = () => tf.mul(random.normal(variable.shape as [number]), 0.02);
+    const noise = () => tf.mul(normal(random, variable.shape), 0.02);
     tf.tidy(() => variable.assign(tf.add(variable, noise())));
   }
 }

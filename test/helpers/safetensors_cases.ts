@@ -1,4 +1,3 @@
-import * as tf from "@tensorflow/tfjs-core";
 import { createRandom } from "../../lib/device/random.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -87,7 +86,7 @@ const BYTE_FAULTS: ((file: Bytes, below: Below) => Bytes)[] = [
 ];
 
 /**
- * Small .safetensors files with up to four faults each: some are still whole. Needs an open device.
+ * Small .safetensors files with up to four faults each: some are still whole.
  */
 export function mutatedFiles(count: number, seed: number): Bytes[] {
   const random = createRandom(seed);
@@ -95,7 +94,7 @@ export function mutatedFiles(count: number, seed: number): Bytes[] {
   let used = 0;
   const below = (n: number) => {
     if (used === draws.length) {
-      draws = tf.tidy(() => random.uniform([100_000]).dataSync());
+      draws = random.uniform(100_000);
       used = 0;
     }
     return Math.floor(draws[used++]! * n);

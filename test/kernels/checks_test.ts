@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import { openDevice } from "lightweight-finetuning";
-import { fused, hasFused } from "../../lib/kernels/native.ts";
+import { port } from "../../lib/device/port.ts";
+import { rawOp } from "../../lib/device/tensorflow.ts";
 
 await openDevice();
 
@@ -9,7 +10,7 @@ type Attributes = Record<string, number>;
 
 /** Runs an op of fused.cc. */
 const run = (op: string, inputs: tf.Tensor[], outputs: number, attributes: Attributes) =>
-  fused(op, inputs, outputs, attributes);
+  rawOp(`Fused${op}`, inputs, attributes, outputs);
 
 /** A right call of each op: the shapes of its inputs and outputs. */
 const OPS: Record<
@@ -139,7 +140,7 @@ function call(op: string, shapes: Record<string, number[]> = {}, attributes: Att
 }
 
 const test = (name: string, work: () => void) =>
-  Deno.test({ name, ignore: !hasFused(), fn: () => tf.tidy(work) });
+  Deno.test({ name, ignore: !port().kernels.addBias, fn: () => tf.tidy(work) });
 
 for (const [op, name, value, must] of WRONG) {
   const shown = Array.isArray(value) ? `[${value}]` : String(value).toLowerCase();

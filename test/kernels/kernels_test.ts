@@ -1,20 +1,36 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import { createRandom, crossEntropy, openDevice } from "lightweight-finetuning";
+import { type FusedKernels, port, usePort } from "../../lib/device/port.ts";
 import { adamWStep } from "../../lib/kernels/adamw.ts";
+import { addBias, sumRowProducts, sumRows } from "../../lib/kernels/add.ts";
 import { attention } from "../../lib/kernels/attention.ts";
-import { addBias } from "../../lib/kernels/bias.ts";
 import { dropout } from "../../lib/kernels/dropout.ts";
 import { gelu } from "../../lib/kernels/gelu.ts";
-import { hasFused, withPlainKernels } from "../../lib/kernels/native.ts";
 import { addNorm } from "../../lib/kernels/norm.ts";
-import { product } from "../../lib/kernels/product.ts";
-import { sumRowProducts, sumRows } from "../../lib/kernels/sum.ts";
 import { assertClose } from "../helpers/close.ts";
+import * as noise from "../helpers/noise.ts";
 
 const device = await openDevice();
 const random = createRandom(1);
-const normal = (...shape: number[]) => tf.variable(random.normal(shape as [number, number]));
+const normal = <R extends tf.Rank = tf.Rank.R2>(...shape: tf.ShapeMap[R]) =>
+  tf.variable(noise.normal<R>(random, shape));
+const fused = port().kernels;
+
+/** Runs something on a device that has these kernels. */
+function withKernels<T>(kernels: Partial<FusedKernels>, work: () => T): T {
+  using _ = usePort({ ...port(), kernels });
+  return work();
+}
+
+/** A device with one kernel, and a device without it, for each. */
+const SOME = Object.entries(fused).flatMap(([name, kernel]): [string, Partial<FusedKernels>][] => {
+  const others = Object.entries(fused).filter(([other]) => other !== name);
+  return [
+    [`only ${name}`, { [name]: kernel }],
+    [`all but ${name}`, Object.fromEntries(others)],
+  ];
+});
 
 /** Padding at the end of each text, one of them of a single token. */
 const mask = tf.tensor2d([[0, 0, 0, 0, 0], [0, 0, 0, -1e9, -1e9], [0, -1e9, -1e9, -1e9, -1e9]]);
@@ -51,18 +67,18 @@ const KERNELS: Record<string, { inputs: tf.Variable[]; run: (...inputs: never[])
   },
 };
 
-Deno.test("hasFused() is true on a CPU that set-up compiled for", () => {
-  assert.equal(hasFused(), device.kind === "cpu");
+Deno.test("a CPU that set-up compiled for has every kernel, and a GPU none", () => {
+  assert.equal(Object.keys(fused).length, device.kind === "cpu" ? 11 : 0);
 });
 
 for (const [name, { inputs, run }] of Object.entries(KERNELS)) {
-  Deno.test(`${name} and its gradients are the same fused and plain`, () => {
+  Deno.test(`${name} and its gradients are the same on a device with all kernels, some and none`, () => {
     const call = run as (...inputs: tf.Tensor[]) => tf.Tensor;
     const all = () => {
       const before = tf.memory().numTensors;
       const values = tf.tidy(() => {
         const y = call(...inputs);
-        const weights = createRandom(2).normal(y.shape as [number]);
+        const weights = noise.normal(createRandom(2), y.shape);
         const { grads } = tf.variableGrads(
           () => tf.sum(tf.mul(call(...inputs), weights)),
           inputs,
@@ -74,35 +90,39 @@ for (const [name, { inputs, run }] of Object.entries(KERNELS)) {
       assert.equal(tf.memory().numTensors, before);
       return values;
     };
-    const [plain, fast] = [withPlainKernels(all), all()];
+    const [plain, fast] = [withKernels({}, all), all()];
     assert.equal(fast.length, 1 + inputs.length);
-    fast.forEach((values, i) => assertClose(values, plain[i]!, 2e-6, i ? `gradient ${i}` : "y"));
+    for (const [device, kernels] of [["all", fused] as const, ...SOME]) {
+      withKernels(kernels, all).forEach((values, i) =>
+        assertClose(values, plain[i]!, 2e-6, `${i ? `gradient ${i}` : "y"} with ${device}`)
+      );
+    }
     assert.deepEqual(all(), fast);
   });
 }
 
 Deno.test("addBias() is the same fused and plain, and keeps nothing", () => {
-  const [x, bias] = [normal(7, 33), normal(33) as Vector];
+  const [x, bias] = [normal(7, 33), normal<tf.Rank.R1>(33)];
   const before = tf.memory().numTensors;
   const values = () =>
     tf.tidy(() => addBias(tf.mul(x, 2) as tf.Tensor2D, bias).dataSync<"float32">());
-  assert.deepEqual(values(), withPlainKernels(values));
+  assert.deepEqual(values(), withKernels({}, values));
   assert.equal(tf.memory().numTensors, before);
 });
 
 Deno.test("sumRows() and sumRowProducts() are the same fused and plain", () => {
   const [x, y] = [normal(200, 33), normal(200, 33)]; // three blocks and a part of one
   const values = () => [sumRows(x), sumRowProducts(x, y)].map((sum) => sum.dataSync<"float32">());
-  const plain = withPlainKernels(values);
+  const plain = withKernels({}, values);
   values().forEach((sum, i) => assertClose(sum, plain[i]!, 1e-6));
 });
 
-Deno.test("product() is tf.matMul(), transposed first or not, and keeps nothing", () => {
+Deno.test("a port's product() is tf.matMul(), transposed first or not, and keeps nothing", () => {
   const a = normal(5, 300) as tf.Variable<tf.Rank.R2>;
   for (const rows of [127, 128]) {
     const b = normal(rows, 300) as tf.Variable<tf.Rank.R2>;
     const before = tf.memory().numTensors;
-    const [ours, theirs] = [product(a, b, false, true), tf.matMul(a, b, false, true)];
+    const [ours, theirs] = [port().product(a, b, false, true), tf.matMul(a, b, false, true)];
     assert.deepEqual(ours.shape, theirs.shape);
     assertClose(ours.dataSync(), theirs.dataSync(), 1e-6);
     tf.dispose([ours, theirs]);
@@ -118,11 +138,13 @@ Deno.test("adamWStep() is the same fused and plain", () => {
     ...{ beta1: 0.9, beta2: 0.999, epsilon: 1e-3, step: 3 },
   };
   const all = () => {
-    const moments = [mean, square].map((x) => tf.variable(tf.tensor(x.dataSync(), x.shape)));
+    const moments = [mean, square].map((x) =>
+      tf.variable(tf.tensor(x.dataSync().slice(), x.shape))
+    );
     const after = adamWStep(weight, moments[0]!, moments[1]!, gradient, numbers);
     return [after, ...moments].map((x) => x.dataSync<"float32">());
   };
-  const plain = withPlainKernels(all);
+  const plain = withKernels({}, all);
   all().forEach((values, i) => assertClose(values, plain[i]!, 1e-6));
   assertClose(plain[1]!, tf.add(tf.mul(mean, 0.9), tf.mul(gradient, 0.04)).dataSync(), 1e-6);
 });

@@ -5,7 +5,7 @@ import { temporaryFolder } from "../helpers/altered.ts";
 import { lossAndGradients } from "../helpers/gradients.ts";
 import { fixture, KINDS, readExpected, readReference } from "../helpers/reference.ts";
 import { examples } from "../helpers/training.ts";
-import { packBytes } from "../../lib/device/bytes.ts";
+import { port } from "../../lib/device/port.ts";
 import { families } from "../../lib/model/families.ts";
 import { dequantizeNf4, quantizeNf4 } from "../../lib/model/nf4.ts";
 import {
@@ -41,8 +41,8 @@ for (const name of cases) {
     assert.deepEqual([nestedOffset], [...get("nested_offset")]);
     const dequantized = tf.tidy(() =>
       dequantizeNf4({
-        codes: packBytes(codes),
-        absmax: packBytes(absmax),
+        codes: port().packBytes(codes),
+        absmax: port().packBytes(absmax),
         nestedAbsmax: tf.tensor1d(nestedAbsmax),
         nestedOffset,
       }, [numbers.length]).dataSync<"float32">()

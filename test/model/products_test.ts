@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import { addLora, loadClassifier, openDevice, type TextModel } from "lightweight-finetuning";
+import { port } from "../../lib/device/port.ts";
 import type { TensorFlowBackend } from "../../lib/device/tensorflow.ts";
-import { hasFused } from "../../lib/kernels/native.ts";
 import { lossAndGradients } from "../helpers/gradients.ts";
 import { readReference } from "../helpers/reference.ts";
 
 const reference = await readReference("bert");
 await openDevice();
 // On a GPU attention's products are TensorFlow's own too.
-const ignore = !hasFused();
+const ignore = !port().kernels.attention;
 
 /** How many matrix products a step of the two-layer model takes, attention's own aside. */
 function countProducts(model: TextModel): number {

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { openDevice } from "../../lib/device/device.ts";
 import { readSafetensors } from "../../lib/safetensors/safetensors.ts";
 import { type TensorRow, tensorRows } from "../helpers/tensor_rows.ts";
 import { mutatedFiles } from "../helpers/safetensors_cases.ts";
@@ -10,8 +9,6 @@ const BATCH = 10_000;
 
 /** A file's tensors, null where it is refused. */
 type Verdict = TensorRow[] | null;
-
-await openDevice();
 
 parity(
   `readSafetensors() reads no file otherwise than the reference: ${FILES} of them`,

@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
-import { openDevice } from "../../lib/device/device.ts";
 import { readSafetensors } from "../../lib/safetensors/safetensors.ts";
 import { temporaryFolder } from "../helpers/altered.ts";
 import { type TensorRow, tensorRows } from "../helpers/tensor_rows.ts";
 import { mutatedFiles } from "../helpers/safetensors_cases.ts";
-
-await openDevice();
 
 // test/parity/safetensors_test.ts compares with the reference parser, on as many files as one likes.
 Deno.test("readSafetensors() reads what a trusting reader reads, or refuses it", async () => {

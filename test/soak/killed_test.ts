@@ -36,10 +36,10 @@ for (const [seed, [way, kills, maxSteps]] of runs.entries()) {
     await using alone = await temporaryFolder();
     await start(way, alone.path, maxSteps).output();
     await using folder = await temporaryFolder();
-    const delays = createRandom(seed).uniform([kills]);
+    const delays = createRandom(seed).uniform(kills);
     let whileWriting = 0;
     const steps: number[] = [];
-    for (const [i, delay] of delays.dataSync().entries()) {
+    for (const [i, delay] of delays.entries()) {
       const child = start(way, folder.path, maxSteps);
       if (i % 4 === 3) await wait(2000 * delay); // at any moment, while it loads too
       else {
@@ -52,7 +52,6 @@ for (const [seed, [way, kills, maxSteps]] of runs.entries()) {
       if (names.some((name) => name.endsWith(".partial"))) whileWriting++;
       steps.push(...(await checkpointSteps(`${folder.path}/checkpoints`)).slice(0, 1));
     }
-    delays.dispose();
     console.log(`at steps ${steps.join(" ")} of ${maxSteps}, ${whileWriting} times while writing`);
     await start(way, folder.path, maxSteps).output();
     assert.deepEqual(await outcome(folder.path), await outcome(alone.path));

@@ -88,11 +88,11 @@ Deno.test("Trainer keeps the last good checkpoint where the loss runs away, and 
   assert.equal(step, 9);
 });
 
-Deno.test("largestOf() finds the largest norm, and takes what is no number for larger", () => {
+Deno.test("largestOf() finds the largest norm, and takes what is not a number for larger", async () => {
   const norms = (tensors: number[][]) =>
-    tf.tidy(() => largestOf(Object.fromEntries(tensors.map((x, i) => [`${i}`, tf.tensor1d(x)]))));
-  assert.deepEqual(norms([[1, 2], [3, -4], [0]]), { name: "1", norm: 5 });
-  assert.deepEqual(norms([[1], [Infinity], [2]]), { name: "1", norm: Infinity });
-  assert.deepEqual(norms([[Infinity], [1, NaN], [NaN]]), { name: "1", norm: NaN });
-  assert.deepEqual(norms([[0], [0]]), { name: "0", norm: 0 });
+    largestOf(Object.fromEntries(tensors.map((x, i) => [`${i}`, tf.tensor1d(x)])));
+  assert.deepEqual(await norms([[1, 2], [3, -4], [0]]), { name: "1", norm: 5 });
+  assert.deepEqual(await norms([[1], [Infinity], [2]]), { name: "1", norm: Infinity });
+  assert.deepEqual(await norms([[Infinity], [1, NaN], [NaN]]), { name: "1", norm: NaN });
+  assert.deepEqual(await norms([[0], [0]]), { name: "0", norm: 0 });
 });

@@ -54,15 +54,19 @@ export function loraLayer(base: Linear, config: LoraConfig, random: Random): Lor
 /** A from U(−1/√in, 1/√in) and B zero, or as `initLoraWeights` says. */
 function initialize([output, input]: Linear["shape"], config: LoraConfig, random: Random) {
   const { r, initLoraWeights: initial } = config;
-  const uniform = (shape: [number, number], limit: number) =>
-    tf.sub<tf.Tensor2D>(tf.mul(random.uniform<tf.Rank.R2>(shape), 2 * limit), limit);
+  const { fround, sqrt } = Math; // every step in floats, as a device computes
+  const uniform = (shape: [number, number], limit: number) => {
+    const [width, shift] = [fround(2 * limit), fround(limit)];
+    const numbers = random.uniform(shape[0] * shape[1]).map((x) => fround(x * width) - shift);
+    return tf.tensor2d(numbers, shape);
+  };
   const A = variable(() =>
     initial === "gaussian"
-      ? tf.mul<tf.Tensor2D>(random.normal<tf.Rank.R2>([r, input]), 1 / r)
-      : uniform([r, input], 1 / Math.sqrt(input))
+      ? tf.tensor2d(random.normal(r * input).map((x) => x * fround(1 / r)), [r, input])
+      : uniform([r, input], 1 / sqrt(input))
   );
   const B = variable(() =>
-    initial === false ? uniform([output, r], 1 / Math.sqrt(r)) : tf.zeros<tf.Rank.R2>([output, r])
+    initial === false ? uniform([output, r], 1 / sqrt(r)) : tf.zeros<tf.Rank.R2>([output, r])
   );
   return { A, B };
 }

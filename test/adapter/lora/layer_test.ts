@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import { assertClose } from "../../helpers/close.ts";
+import { normal, uniform } from "../../helpers/noise.ts";
 import { fixture } from "../../helpers/reference.ts";
 import { addLora, createRandom, loadClassifier, type LoraConfig } from "lightweight-finetuning";
 
@@ -13,8 +14,8 @@ for (const loadIn4bit of [false, true]) {
       const model = await loadClassifier(fixture("bert"), { loadIn4bit });
       const adapter = addLora(model, { r: 3, loraAlpha: 5, initLoraWeights: false, ...option });
       const [module, { base, adapted, magnitude }] = [...adapter.layers][0]!;
-      magnitude?.assign(tf.mul(magnitude, createRandom(1).uniform<tf.Rank.R1>([32])));
-      const x = createRandom(2).normal<tf.Rank.R2>([5, 32]);
+      magnitude?.assign(tf.mul(magnitude, uniform(createRandom(1), [32])));
+      const x = normal<tf.Rank.R2>(createRandom(2), [5, 32]);
       const bias = model.parameters.get(`${module}.bias`)!;
       const expected = tf.add(tf.matMul(x, adapted.weight(), false, true), bias).dataSync();
       assertClose(adapted.apply(x).dataSync(), expected, 1e-5);
@@ -26,7 +27,7 @@ for (const loadIn4bit of [false, true]) {
 Deno.test("dropout touches the adapter's input alone", async () => {
   const { layers } = addLora(await loadClassifier(fixture("bert")), { loraDropout: 0.5 });
   const { base, adapted, B } = [...layers.values()][0]!;
-  const x = createRandom(2).normal<tf.Rank.R2>([5, 32]);
+  const x = normal<tf.Rank.R2>(createRandom(2), [5, 32]);
   const dropped = () => adapted.apply(x, createRandom(3)).dataSync();
   assert.deepEqual(dropped(), base.apply(x).dataSync()); // B is zero
   B.assign(tf.ones(B.shape));

@@ -7,14 +7,14 @@ import { fixture, readExpected, readReference } from "../../helpers/reference.ts
 import { trainOnBatches } from "../../helpers/training.ts";
 import {
   type Batch,
+  createRandom,
   loadAdapter,
   loadClassifier,
   mergeAdapter,
-  type Random,
   saveAdapter,
   trainableParameters,
 } from "lightweight-finetuning";
-import { withPlainKernels } from "../../../lib/kernels/native.ts";
+import { type DevicePort, port, usePort } from "../../../lib/device/port.ts";
 
 // One folder for each option, written by peft: test/fixtures/lora.py.
 const OPTIONS = [...Deno.readDirSync(fixture("lora"))].map(({ name }) => name).sort();
@@ -33,20 +33,10 @@ async function loadOption(option: string) {
 }
 
 /** Has dropout drop what FixedDropout of test/fixtures/lora.py drops. */
-function fixedRandom(): Random {
-  const random = {
-    seed: 0,
-    draws: 0,
-    uniform<R extends tf.Rank>(shape: tf.ShapeMap[R]): tf.Tensor<R> {
-      const call = random.draws++;
-      const [rows, width] = shape as [number, number];
-      const isKept = (_: unknown, i: number) => (i % width + call) % 4 ? 1 : 0;
-      return tf.tensor<R>(Float32Array.from({ length: rows * width }, isKept), shape);
-    },
-    normal: () => assert.fail("dropout draws no normal numbers"),
-  };
-  return random;
-}
+const fixedUniform: DevicePort["uniform"] = ([rows = 0, width = 0], [, draw]) => {
+  const isKept = (_: unknown, i: number) => (i % width + draw) % 4 ? 1 : 0;
+  return tf.tensor2d(Float32Array.from({ length: rows * width }, isKept), [rows, width]);
+};
 
 for (const option of OPTIONS) {
   Deno.test(`loadAdapter() gives peft's logits with ${option}, and trains what peft trains`, async () => {
@@ -81,10 +71,11 @@ for (const option of OPTIONS) {
 
   Deno.test(`every gradient of one step with ${option} is PyTorch's`, async () => {
     const { adapter, batch, expected } = await loadOption(option);
-    const random = adapter.lora.loraDropout ? fixedRandom() : undefined;
+    const random = adapter.lora.loraDropout ? createRandom(0) : undefined;
     const model = { ...adapter, forward: (batch: Batch) => adapter.forward(batch, random) };
     const tensors = tf.memory().numTensors;
-    const { loss, gradients } = withPlainKernels(() => lossAndGradients(model, batch));
+    using _fixed = usePort({ ...port(), kernels: {}, uniform: fixedUniform });
+    const { loss, gradients } = lossAndGradients(model, batch);
     assert.equal(tf.memory().numTensors, tensors);
     assertClose([loss], expected.numbers("loss"), 1e-5);
     assertGradients(gradients, expected.group("grad."));

@@ -1,0 +1,172 @@
+import type * as tf from "@tensorflow/tfjs-core";
+import type { Key } from "./philox.ts";
+
+/** What a device gives beyond tfjs-core's ops: what those lack, or do worse. None of it has a gradient. */
+export interface DevicePort {
+  /** The numbers in [0, 1) of a draw, the same bits on every device: those of `uniformNumbers`. */
+  uniform(shape: number[], key: Key): tf.Tensor;
+  /** a · b of matrices, each transposed first where that is said. */
+  product(
+    a: tf.Tensor2D,
+    b: tf.Tensor2D,
+    transposeA?: boolean,
+    transposeB?: boolean,
+  ): tf.Tensor2D;
+  /** The sum of squares of all numbers of some tensors. */
+  sumOfSquares(tensors: tf.Tensor[]): tf.Scalar;
+  /** Holds bytes in an int32 tensor of no more memory, [N] → [N / 4]; N must be a multiple of four. */
+  packBytes(bytes: Uint8Array): tf.Tensor1D;
+  /** The bytes that {@link DevicePort.packBytes} holds, each as an int32: [N / 4] → [N]. */
+  unpackBytes(packed: tf.Tensor1D): tf.Tensor1D;
+  /**
+   * A tensor's numbers, once the device has computed them. It is where an error of an op comes to light on a device that
+   * tells it late.
+   */
+  read<D extends "float32" | "int32" | "bool" = "float32">(
+    tensor: tf.Tensor,
+  ): Promise<tf.DataTypeMap[D]>;
+  /** Those of lib/kernels that the device does in one pass; the others are composed of tfjs-core's ops. */
+  readonly kernels: Partial<FusedKernels>;
+}
+
+/** Dropout at one place of a step: which numbers become zero is decided by the draw, forward and backward alike. */
+export interface Dropout {
+  /** Probability of zero; what is kept is divided by 1 − rate. */
+  rate: number;
+  /** Number i of a tensor, row-major, is kept where number i of this draw is at least `rate`. */
+  key: Key;
+}
+
+/** What lib/kernels composes of tfjs-core's ops and a device may do in one pass over memory, each by itself. */
+export interface FusedKernels {
+  /**
+   * x + bias, row by row: [N, H] and [H] → [N, H].
+   *
+   * @param x A buffer that nothing else uses, as it may become the result.
+   */
+  addBias(x: tf.Tensor2D, bias: tf.Tensor1D): tf.Tensor2D;
+  /** The sum of the rows: [N, H] → [H]. */
+  sumRows(x: tf.Tensor2D): tf.Tensor1D;
+  /** The sum of the rows of x · y, number by number: twice [N, H] → [H]. */
+  sumRowProducts(x: tf.Tensor2D, y: tf.Tensor2D): tf.Tensor1D;
+  /** x · Φ(x) with the exact error function, [N, H]. */
+  gelu(x: tf.Tensor2D): tf.Tensor2D;
+  /** The gradient of x, from x and that of the result, all [N, H]. */
+  geluGrad(x: tf.Tensor2D, dy: tf.Tensor2D): tf.Tensor2D;
+  /** Zeroes and scales numbers, of any shape; its gradient is itself. */
+  dropout<T extends tf.Tensor>(x: T, dropout: Dropout): T;
+  /**
+   * Normalises each row of dropout(x) + residual, both [N, H], then scales and shifts it, both [H].
+   *
+   * @returns The result [N, H]; the rows before scale and shift [N, H]; 1 / √(variance + epsilon) of each row [N].
+   */
+  addNorm(
+    x: tf.Tensor2D,
+    residual: tf.Tensor2D,
+    scale: tf.Tensor1D,
+    shift: tf.Tensor1D,
+    epsilon: number,
+    dropout?: Dropout,
+  ): [y: tf.Tensor2D, normal: tf.Tensor2D, inverse: tf.Tensor1D];
+  /**
+   * From the gradient of the result [N, H] those of x and of the residual, both [N, H].
+   *
+   * @param normal As the forward pass gave it, [N, H], like `inverse`, [N].
+   */
+  addNormGrad(
+    dy: tf.Tensor2D,
+    normal: tf.Tensor2D,
+    inverse: tf.Tensor1D,
+    scale: tf.Tensor1D,
+    dropout?: Dropout,
+  ): [dx: tf.Tensor2D, dresidual: tf.Tensor2D];
+  /**
+   * Scaled dot-product attention, with dropout on its probabilities, [B, A, Q, T].
+   *
+   * @param q Queries [B·Q, A·D].
+   * @param k Keys [B·T, A·D], as `v` (values).
+   * @param mask Added to the scores, [B, T].
+   * @param heads A.
+   * @returns The result [B·Q, A·D], and the logarithm of each softmax's sum [B, A, Q].
+   */
+  attention(
+    q: tf.Tensor2D,
+    k: tf.Tensor2D,
+    v: tf.Tensor2D,
+    mask: tf.Tensor2D,
+    heads: number,
+    dropout?: Dropout,
+  ): [y: tf.Tensor2D, logSum: tf.Tensor3D];
+  /** From the gradient of the result [B·Q, A·D] those of q, k and v; `logSum` is as the forward pass gave it. */
+  attentionGrad(
+    q: tf.Tensor2D,
+    k: tf.Tensor2D,
+    v: tf.Tensor2D,
+    mask: tf.Tensor2D,
+    heads: number,
+    logSum: tf.Tensor3D,
+    dy: tf.Tensor2D,
+    dropout?: Dropout,
+  ): [dq: tf.Tensor2D, dk: tf.Tensor2D, dv: tf.Tensor2D];
+  /**
+   * The weight after one step of AdamW; the moments change in place. All are of one shape.
+   *
+   * @param mean Of gradients, a buffer that no clone shares; as `square`, that of squared gradients.
+   */
+  adamW(
+    weight: tf.Tensor,
+    mean: tf.Variable,
+    square: tf.Variable,
+    gradient: tf.Tensor,
+    numbers: AdamWNumbers,
+  ): tf.Tensor;
+}
+
+/**
+ * The numbers of one step of AdamW. With g = factor · gradient, the moments m and s decay by the betas, and the weight
+ * becomes decay · weight − rate · m / (correction · √s + epsilon).
+ */
+export interface AdamWNumbers {
+  /** Clips the gradient. */
+  factor: number;
+  /** 1 − learning rate · weight decay. */
+  decay: number;
+  /** The learning rate, corrected for the mean's start at zero. */
+  rate: number;
+  /** Corrects the square root for the start at zero. */
+  correction: number;
+  /** Decay of the mean of gradients. */
+  beta1: number;
+  /** Decay of the mean of squared gradients. */
+  beta2: number;
+  /** Keeps the quotient finite. */
+  epsilon: number;
+}
+
+let open: DevicePort | undefined;
+
+/**
+ * The open device's port.
+ *
+ * @throws {Error} When no device is open.
+ */
+export function port(): DevicePort {
+  if (open) return open;
+  throw new Error(
+    "Cannot compute as a device must be open: current value is none. Call openDevice()",
+  );
+}
+
+/**
+ * Makes a port the one in use, until what it returns is disposed of.
+ *
+ * @example
+ * ```ts ignore
+ * using _plain = usePort({ ...port(), kernels: {} }); // no fused kernels until the end of the block
+ * ```
+ */
+export function usePort(port: DevicePort): Disposable {
+  const before = open;
+  open = port;
+  return { [Symbol.dispose]: () => void (open = before) };
+}

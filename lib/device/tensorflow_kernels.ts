@@ -1,0 +1,71 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { Dropout, FusedKernels } from "./port.ts";
+import { rawOp } from "./tensorflow.ts";
+
+/**
+ * Loads the kernels of lib/kernels/fused.cc.
+ *
+ * @param library Path of the compiled file; it registers its ops with TensorFlow by itself.
+ */
+export function fusedKernels(library: string): FusedKernels {
+  Deno.dlopen(library, {});
+  return {
+    addBias(x, bias) {
+      fused("AddBias", [x, bias], 0);
+      return x;
+    },
+    sumRows: (x) => fused("SumRows", [x], 1)[0] as tf.Tensor1D,
+    sumRowProducts: (x, y) => fused("SumRowProducts", [x, y], 1)[0] as tf.Tensor1D,
+    gelu: (x) => fused("Gelu", [x], 1)[0] as tf.Tensor2D,
+    geluGrad: (x, dy) => fused("GeluGrad", [x, dy], 1)[0] as tf.Tensor2D,
+    dropout: <T extends tf.Tensor>(x: T, dropout: Dropout) =>
+      withKey(dropout, (key, rate) => fused("Dropout", [x, key], 1, { rate }))[0] as T,
+    addNorm: (x, residual, scale, shift, epsilon, dropout) =>
+      withKey(
+        dropout,
+        (key, rate) => fused("AddNorm", [x, residual, scale, shift, key], 3, { rate, epsilon }),
+      ) as ReturnType<FusedKernels["addNorm"]>,
+    addNormGrad: (dy, normal, inverse, scale, dropout) =>
+      withKey(
+        dropout,
+        (key, rate) => fused("AddNormGrad", [dy, normal, inverse, scale, key], 2, { rate }),
+      ) as ReturnType<FusedKernels["addNormGrad"]>,
+    attention: (q, k, v, mask, heads, dropout) =>
+      withKey(
+        dropout,
+        (key, rate) =>
+          fused("Attention", [q, k, v, mask, key], 2, { rate, width: q.shape[1] / heads }),
+      ) as ReturnType<FusedKernels["attention"]>,
+    attentionGrad: (q, k, v, mask, heads, logSum, dy, dropout) =>
+      withKey(dropout, (key, rate) => {
+        const inputs = [q, k, v, mask, key, logSum, dy];
+        return fused("AttentionGrad", inputs, 3, { rate, width: q.shape[1] / heads });
+      }) as ReturnType<FusedKernels["attentionGrad"]>,
+    adamW(weight, mean, square, gradient, numbers) {
+      const { factor, decay, rate, correction, beta1, beta2, epsilon } = numbers;
+      const betas = [beta1, 1 - beta1, beta2, 1 - beta2];
+      // An attribute that changes at every step would fill TensorFlow's cache of kernels.
+      return tf.tidy(() => {
+        const values = tf.tensor1d([factor, decay, rate, correction, ...betas, epsilon]);
+        return fused("AdamW", [weight, mean, square, gradient, values], 1)[0]!;
+      });
+    },
+  };
+}
+
+const fused = (
+  name: string,
+  inputs: tf.Tensor[],
+  outputs: number,
+  attributes?: Record<string, number>,
+) => rawOp(`Fused${name}`, inputs, attributes, outputs);
+
+/** Runs an op that makes the numbers of dropout by itself. */
+const withKey = (
+  dropout: Dropout | undefined,
+  run: (key: tf.Tensor, rate: number) => tf.Tensor[],
+): tf.Tensor[] =>
+  tf.tidy(() => {
+    const { key, rate } = dropout ?? { key: [0, 0], rate: 0 };
+    return run(tf.tensor1d([...key], "int32"), rate);
+  });

@@ -1,0 +1,54 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { Libraries } from "./libraries.ts";
+import type { DevicePort } from "./port.ts";
+import { rawOp, type TensorFlowBackend } from "./tensorflow.ts";
+import { fusedKernels } from "./tensorflow_kernels.ts";
+
+/**
+ * What a loaded TensorFlow gives beyond tfjs-core's ops.
+ *
+ * @param libraries Its `kernels` are for the CPU.
+ */
+export function tensorFlowPort(
+  { isUsingGpuDevice }: TensorFlowBackend,
+  { kernels }: Libraries,
+): DevicePort {
+  return {
+    uniform: (shape, key) =>
+      tf.tidy(() => {
+        const inputs = [tf.tensor1d(shape, "int32"), tf.tensor1d([...key], "int32")];
+        const types = { dtype: "TF_FLOAT", T: "TF_INT32", Tseed: "TF_INT32" } as const;
+        return rawOp("StatelessRandomUniform", inputs, types)[0]!;
+      }),
+    product,
+    sumOfSquares: (tensors) =>
+      tf.tidy(() => {
+        const halves = tensors.map((x) => rawOp("L2Loss", [x], { T: "TF_FLOAT" })[0]!);
+        return tf.mul(tf.addN(halves), 2);
+      }),
+    packBytes: ({ buffer, byteOffset, length }) =>
+      tf.tensor1d(new Int32Array(buffer, byteOffset, length / 4), "int32"),
+    unpackBytes: (packed) =>
+      tf.tidy(() => {
+        const bytes = rawOp("Bitcast", [packed], { T: "TF_INT32", type: "TF_UINT8" }); // [N / 4, 4]
+        return tf.reshape(rawOp("Cast", bytes, { SrcT: "TF_UINT8", DstT: "TF_INT32" })[0]!, [-1]);
+      }),
+    read: (tensor) => tensor.data(),
+    kernels: kernels && !isUsingGpuDevice ? fusedKernels(kernels) : {},
+  };
+}
+
+/** TensorFlow's MatMul, where `tf.matMul` goes the longer way of a batch of one. */
+function product(
+  a: tf.Tensor2D,
+  b: tf.Tensor2D,
+  transposeA = false,
+  transposeB = false,
+): tf.Tensor2D {
+  // oneDNN packs a transposed matrix of long rows so slowly that a transposed copy of it is faster.
+  if (transposeB && b.shape[1] > b.shape[0] && b.shape[0] >= 128) {
+    return tf.tidy(() => product(a, tf.transpose(b), transposeA));
+  }
+  const attributes = { T: "TF_FLOAT", transpose_a: transposeA, transpose_b: transposeB } as const;
+  return rawOp("MatMul", [a, b], attributes)[0] as tf.Tensor2D;
+}
