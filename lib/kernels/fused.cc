@@ -1,5 +1,5 @@
-// Fused CPU kernels, compiled at set-up and loaded by lib/device/tensorflow_kernels.ts. Each does in one pass over memory what the plain
-// version in the TypeScript file of its name composes of many ops, and draws dropout from the same numbers.
+// Fused CPU kernels, compiled at set-up and loaded by lib/device/tensorflow_kernels.ts. Each does in one pass over memory
+// what the plain version in the TypeScript file of its name composes of many ops, and draws dropout from the same numbers.
 
 #include <cstring>
 
