@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { createRandom } from "../device/random.ts";
 import type { Classifier, TextModel } from "../model/classifier.ts";
-import { families } from "../model/families.ts";
+import { families } from "../model/families/families.ts";
 import { type LoraConfig, loraConfig } from "./lora/config.ts";
 import { type LoraLayer, loraLayer, loraParameters } from "./lora/layer.ts";
 import { ALL, checkTargets, layerConfig, moduleOf, savedModule, targets } from "./targets.ts";

@@ -8,7 +8,7 @@ import {
 } from "../safetensors/safetensors.ts";
 import { type Adapter, createAdapter, removeAdapter } from "./adapter.ts";
 import { loraParameters } from "./lora/layer.ts";
-import { fromPeft, toPeft } from "./lora/peft.ts";
+import { fromPeft, toPeft } from "./peft.ts";
 import { moduleOf, savedModule } from "./targets.ts";
 import { requireState } from "./state.ts";
 

@@ -4,7 +4,7 @@ import { openDevice } from "../device/device.ts";
 import { createRandom, type Random } from "../device/random.ts";
 import { type ModelConfig, readConfig } from "./config.ts";
 import { encode, encoderShapes, type Network } from "./encoder.ts";
-import { families } from "./families.ts";
+import { families } from "./families/families.ts";
 import { type Linear, linear } from "./linear.ts";
 import { linear4bit } from "./linear4bit.ts";
 import { readWeights } from "./weights.ts";

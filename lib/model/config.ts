@@ -1,4 +1,4 @@
-import { families } from "./families.ts";
+import { families } from "./families/families.ts";
 
 /** What an encoder is built from; fields of config.json in camelCase. */
 export interface ModelConfig {

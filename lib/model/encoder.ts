@@ -6,7 +6,7 @@ import { dropout } from "../kernels/dropout.ts";
 import { gelu } from "../kernels/gelu.ts";
 import { addNorm } from "../kernels/norm.ts";
 import type { ModelConfig } from "./config.ts";
-import { type EmbeddingTable, families, linearShapes } from "./families.ts";
+import { type EmbeddingTable, families, linearShapes } from "./families/families.ts";
 
 /** What a network's parts are called from: weights and linear layers by their names in a checkpoint. */
 export interface Network {

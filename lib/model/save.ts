@@ -1,6 +1,6 @@
 import { type StoredTensor, writeSafetensors } from "../safetensors/safetensors.ts";
 import type { Classifier } from "./classifier.ts";
-import { families } from "./families.ts";
+import { families } from "./families/families.ts";
 
 /**
  * Saves a model so that Transformers loads it: config.json, model.safetensors and, if given, the tokenizer's files.

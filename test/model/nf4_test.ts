@@ -6,7 +6,7 @@ import { lossAndGradients } from "../helpers/gradients.ts";
 import { fixture, KINDS, readExpected, readReference } from "../helpers/reference.ts";
 import { examples } from "../helpers/training.ts";
 import { packBytes } from "../../lib/device/bytes.ts";
-import { families } from "../../lib/model/families.ts";
+import { families } from "../../lib/model/families/families.ts";
 import { dequantizeNf4, quantizeNf4 } from "../../lib/model/nf4.ts";
 import {
   addLora,

@@ -12,7 +12,7 @@ import {
   trainableParameters,
 } from "lightweight-finetuning";
 import { encoderShapes } from "../../lib/model/encoder.ts";
-import { families } from "../../lib/model/families.ts";
+import { families } from "../../lib/model/families/families.ts";
 
 const { trainableParameters: LINES } = JSON.parse(
   await Deno.readTextFile(fixture("expected.json")),

@@ -28,7 +28,7 @@ import {
   saveModel,
   type TextModel,
 } from "lightweight-finetuning";
-import { families } from "../../lib/model/families.ts";
+import { families } from "../../lib/model/families/families.ts";
 
 /** Compares the logits of saved files, loaded here and there; `model` and `adapter` are folders that Python wrote. */
 async function compareFiles(name: string, model: string, adapter: string, folder: string) {

@@ -1,4 +1,4 @@
-import { DEFAULTS, type LoraConfig, loraConfig } from "./config.ts";
+import { DEFAULTS, type LoraConfig, loraConfig } from "./lora/config.ts";
 
 /** adapter_config.json as peft 0.21 writes it, but with patterns in the order in which they count. */
 export function toPeft(lora: LoraConfig): string {

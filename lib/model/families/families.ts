@@ -1,9 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Batch } from "../batches.ts";
-import type { Random } from "../device/random.ts";
-import { dropout } from "../kernels/dropout.ts";
-import type { ModelConfig } from "./config.ts";
-import type { Network } from "./encoder.ts";
+import type { Batch } from "../../batches.ts";
+import type { Random } from "../../device/random.ts";
+import { dropout } from "../../kernels/dropout.ts";
+import type { ModelConfig } from "../config.ts";
+import type { Network } from "../encoder.ts";
 
 /** The embedding tables that an encoder may have. */
 export type EmbeddingTable = "word_embeddings" | "token_type_embeddings" | "position_embeddings";
