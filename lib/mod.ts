@@ -32,13 +32,22 @@ export type { PublishOptions } from "./hub/publish.ts";
 export type { DownloadProgress, HubOptions } from "./hub/settings.ts";
 export { crossEntropy } from "./kernels/loss.ts";
 export { leftBy } from "../course/outputs.ts";
-export { addLora, removeAdapter } from "./adapter/adapter.ts";
-export type { Adapter } from "./adapter/adapter.ts";
-export type { LoraConfig } from "./adapter/lora/config.ts";
+export { removeAdapter } from "./adapter/adapter.ts";
 export { loadAdapter, saveAdapter } from "./adapter/file.ts";
+export type { LoraConfig } from "./adapter/lora/config.ts";
 export type { LoraLayer } from "./adapter/lora/layer.ts";
+export { addLora } from "./adapter/lora/lora.ts";
 export { mergeAdapter, unmergeAdapter } from "./adapter/merge.ts";
+export type {
+  AdaptedLayer,
+  Method,
+  PeftConfig,
+  Reference,
+  Rule,
+  Target,
+} from "./adapter/method.ts";
 export { disableAdapter, enableAdapter } from "./adapter/state.ts";
+export type { Adapter } from "./adapter/state.ts";
 export { loadClassifier, maxTokens } from "./model/classifier.ts";
 export type { Classifier, ClassifierOptions, TextModel } from "./model/classifier.ts";
 export type { ModelConfig } from "./model/config.ts";

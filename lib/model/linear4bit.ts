@@ -39,6 +39,7 @@ export function linear4bit(module: string, parameters: Map<string, tf.Variable>)
   return {
     shape,
     weight: dequantized,
+    bias: () => bias,
     apply: (x) =>
       differentiable(
         { x, bias },

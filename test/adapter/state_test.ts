@@ -65,28 +65,37 @@ Deno.test("each verb says which state it asks for, and what leads there", async 
   const { folder: from } = await readReference("bert");
   await using folder = await temporaryFolder();
   const adapter = await loadAdapter(await loadClassifier(from), `${from}/adapter`);
-  const refuses = (verb: () => void, message: string) =>
-    assert.throws(verb, { message: `Cannot ${message}` });
+  const refuses = (verb: () => void | Promise<void>, message: string) =>
+    assert.rejects(async () => await verb(), { message: `Cannot ${message}` });
   const enabled = "enabled: current value is";
-  refuses(
+  await refuses(
     () => enableAdapter(adapter),
     `enable the adapter as it must be disabled: current value is enabled`,
   );
-  refuses(
+  await refuses(
     () => unmergeAdapter(adapter),
     "unmerge the adapter as it must be merged: current value is enabled",
   );
-  mergeAdapter(adapter);
+  await mergeAdapter(adapter);
   const unmerge = "merged. Call unmergeAdapter first";
-  refuses(() => mergeAdapter(adapter), `merge the adapter as it must be ${enabled} ${unmerge}`);
-  refuses(() => disableAdapter(adapter), `disable the adapter as it must be ${enabled} ${unmerge}`);
+  await refuses(
+    () => mergeAdapter(adapter),
+    `merge the adapter as it must be ${enabled} ${unmerge}`,
+  );
+  await refuses(
+    () => disableAdapter(adapter),
+    `disable the adapter as it must be ${enabled} ${unmerge}`,
+  );
   unmergeAdapter(adapter);
   disableAdapter(adapter);
   const enable = "disabled. Call enableAdapter first";
-  refuses(() => mergeAdapter(adapter), `merge the adapter as it must be ${enabled} ${enable}`);
+  await refuses(
+    () => mergeAdapter(adapter),
+    `merge the adapter as it must be ${enabled} ${enable}`,
+  );
   removeAdapter(adapter);
   const again = "removed. Add or load it again";
-  refuses(() => mergeAdapter(adapter), `merge the adapter as it must be ${enabled} ${again}`);
+  await refuses(() => mergeAdapter(adapter), `merge the adapter as it must be ${enabled} ${again}`);
   await assert.rejects(saveAdapter(adapter, folder.path), {
     message:
       `Cannot save the adapter as it must be enabled or disabled or merged: current value is ${again}`,

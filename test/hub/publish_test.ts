@@ -35,7 +35,7 @@ async function withModel(
   await using served = await temporaryFolder();
   await using model = await temporaryFolder();
   const classifier = await loadClassifier(REFERENCE.folder);
-  mergeAdapter(await loadAdapter(classifier, ADAPTER));
+  await mergeAdapter(await loadAdapter(classifier, ADAPTER));
   await saveModel(classifier, model.path, [`${HUB}/models/tiny/wordpiece/tokenizer.json`]);
   await withHub((hub, options) => test(hub, options, model.path), served.path);
   tf.disposeVariables();

@@ -50,7 +50,7 @@ Deno.test("saveModel() refuses an adapter until it is merged", async () => {
       "must be merged first: call mergeAdapter, or saveAdapter instead",
   });
   assert.deepEqual([...Deno.readDirSync(folder.path)], []);
-  mergeAdapter(adapter);
+  await mergeAdapter(adapter);
   await saveModel(model, folder.path);
   assert.deepEqual((await loadClassifier(folder.path)).newParameters, []);
 });

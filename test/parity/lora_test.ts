@@ -66,7 +66,7 @@ parity("each option's adapters are read both ways", async (folder) => {
     for (const folder of [path, `${path}/merged`]) await writeBatch(folder, batch);
     await Deno.symlink(model, `${path}/model`);
     await saveAdapter(adapter, `${path}/adapter`);
-    mergeAdapter(adapter);
+    await mergeAdapter(adapter);
     await saveModel(classifier, `${path}/merged/model`);
     classifier.dispose();
     notes.push({ option, path, model, ours });
@@ -89,7 +89,7 @@ parity("each option's adapters are read both ways", async (folder) => {
       compare("our merged model in Transformers", ours, merged.get("logits")!),
       compare("peft's adapter here", logitsOf(adapter, batch), logits.get("theirs")!),
     ];
-    mergeAdapter(adapter);
+    await mergeAdapter(adapter);
     differences.push(
       compare("peft's, merged here", logitsOf(classifier, batch), logits.get("theirs.merged")!),
     );

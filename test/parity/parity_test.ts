@@ -57,7 +57,7 @@ async function compareFiles(name: string, model: string, adapter: string, folder
   await Deno.symlink(model, `${path}/model`);
   await saveAdapter(lora, `${path}/adapter`);
   path = await note("our merged model", lora); // before merging, so that the merge is compared too
-  mergeAdapter(lora);
+  await mergeAdapter(lora);
   await saveModel(classifier, `${path}/model`);
   classifier.dispose();
 

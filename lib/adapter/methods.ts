@@ -1,0 +1,5 @@
+import { lora } from "./lora/lora.ts";
+import type { Method } from "./method.ts";
+
+/** The methods whose adapters can be loaded. */
+export const methods: Method[] = [lora];
