@@ -34,6 +34,8 @@ export { crossEntropy } from "./kernels/loss.ts";
 export { leftBy } from "../course/outputs.ts";
 export { removeAdapter } from "./adapter/adapter.ts";
 export { loadAdapter, saveAdapter } from "./adapter/file.ts";
+export { addIa3 } from "./adapter/ia3/ia3.ts";
+export type { Ia3Config, Ia3Layer } from "./adapter/ia3/ia3.ts";
 export type { LoraConfig } from "./adapter/lora/config.ts";
 export type { LoraLayer } from "./adapter/lora/layer.ts";
 export { addLora } from "./adapter/lora/lora.ts";

@@ -17,7 +17,7 @@ import {
 } from "lightweight-finetuning";
 import { withPlainKernels } from "../../../lib/kernels/native.ts";
 
-// One folder for each option, written by peft: test/fixtures/lora.py.
+// One folder for each option, written by peft: test/fixtures/adapters.py.
 const OPTIONS = [...Deno.readDirSync(fixture("lora"))].map(({ name }) => name).sort();
 
 async function loadOption(option: string) {
@@ -33,7 +33,7 @@ async function loadOption(option: string) {
   return { folder, base, batch: base.batch(), untouched, adapter, expected, notes };
 }
 
-/** Has dropout drop what FixedDropout of test/fixtures/lora.py drops. */
+/** Has dropout drop what FixedDropout of test/fixtures/adapters.py drops. */
 function fixedRandom(): Random {
   const random = {
     seed: 0,
