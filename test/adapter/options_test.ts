@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
-import { assertClose, maxDifference } from "../../helpers/close.ts";
-import { temporaryFolder } from "../../helpers/altered.ts";
-import { assertGradients, lossAndGradients, withoutGradient } from "../../helpers/gradients.ts";
-import { fixture, readExpected, readReference } from "../../helpers/reference.ts";
-import { trainOnBatches } from "../../helpers/training.ts";
+import { assertClose, maxDifference } from "../helpers/close.ts";
+import { temporaryFolder } from "../helpers/altered.ts";
+import { assertGradients, lossAndGradients, withoutGradient } from "../helpers/gradients.ts";
+import { fixture, readExpected, readReference } from "../helpers/reference.ts";
+import { trainOnBatches } from "../helpers/training.ts";
 import {
   type Batch,
   loadAdapter,
@@ -15,7 +15,7 @@ import {
   saveAdapter,
   trainableParameters,
 } from "lightweight-finetuning";
-import { withPlainKernels } from "../../../lib/kernels/native.ts";
+import { withPlainKernels } from "../../lib/kernels/native.ts";
 
 // One folder for each option, written by peft: test/fixtures/adapters.py.
 const OPTIONS = [...Deno.readDirSync(fixture("lora"))].map(({ name }) => name).sort();
