@@ -26,13 +26,13 @@ for (const kind of KINDS) {
   });
 }
 
-for (const option of ["rslora", "together", "bias-all"]) {
+for (const option of ["lora/rslora", "lora/together", "lora/bias-all", "ia3/expression"]) {
   Deno.test(`unmergeAdapter() restores weights and adapter bit for bit with ${option}`, async () => {
     const reference = await readReference("roberta");
     const model = await loadClassifier(reference.folder);
     const numbers = () => [...model.parameters].map(([name, x]) => [name, x.dataSync().slice()]);
     const logits = () => tf.tidy(() => model.forward(reference.batch()).dataSync());
-    const adapter = await loadAdapter(model, fixture(`lora/${option}`));
+    const adapter = await loadAdapter(model, fixture(option));
     const [before, answers, tensors] = [numbers(), logits(), tf.memory().numTensors];
     await mergeAdapter(adapter);
     const merged = logits();

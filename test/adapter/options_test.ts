@@ -17,11 +17,13 @@ import {
 } from "lightweight-finetuning";
 import { withPlainKernels } from "../../lib/kernels/native.ts";
 
-// One folder for each option, written by peft: test/fixtures/adapters.py.
-const OPTIONS = [...Deno.readDirSync(fixture("lora"))].map(({ name }) => name).sort();
+// One folder for each option of a method, written by peft: test/fixtures/adapters.py.
+const OPTIONS = ["lora", "ia3"].flatMap((method) =>
+  [...Deno.readDirSync(fixture(method))].map(({ name }) => `${method}/${name}`).sort()
+);
 
 async function loadOption(option: string) {
-  const folder = fixture(`lora/${option}`);
+  const folder = fixture(option);
   const expected = await readExpected(folder);
   const notes: { kind: string; trained: string[]; trainableParameters: string } = JSON.parse(
     await Deno.readTextFile(`${folder}/expected.json`),
@@ -82,7 +84,9 @@ for (const option of OPTIONS) {
 
   Deno.test(`every gradient of one step with ${option} is PyTorch's`, async () => {
     const { adapter, batch, expected } = await loadOption(option);
-    const random = (adapter.peftConfig as LoraConfig).loraDropout ? fixedRandom() : undefined;
+    const random = (adapter.peftConfig as Partial<LoraConfig>).loraDropout
+      ? fixedRandom()
+      : undefined;
     const model = { ...adapter, forward: (batch: Batch) => adapter.forward(batch, random) };
     const tensors = tf.memory().numTensors;
     const { loss, gradients } = withPlainKernels(() => lossAndGradients(model, batch));

@@ -17,14 +17,18 @@ import {
 } from "lightweight-finetuning";
 
 // Adapters that change the base in every way: its head, biases, and modules trained in full.
-for (const option of ["dora", "bias-all-bert", "bias-lora-only", "modules-to-save"]) {
+const OPTIONS = [
+  ...["lora/dora", "lora/bias-all-bert", "lora/bias-lora-only", "lora/modules-to-save"],
+  ...["ia3/defaults-bert", "ia3/modules-to-save"],
+];
+for (const option of OPTIONS) {
   Deno.test(`disableAdapter() and enableAdapter() exchange base and adapter bit for bit with ${option}`, async () => {
     const { folder, batch } = await readReference("bert");
     const model = await loadClassifier(folder);
     const logits = () => tf.tidy(() => model.forward(batch()).dataSync<"float32">());
     const numbers = () => [...model.parameters].map(([name, x]) => [name, x.dataSync().slice()]);
     const base = { logits: logits(), numbers: numbers() };
-    const adapter = await loadAdapter(model, fixture(`lora/${option}`));
+    const adapter = await loadAdapter(model, fixture(option));
     const adapted = { logits: logits(), numbers: numbers() };
     const count = trainableParameters(adapter);
     const tensors = tf.memory().numTensors;

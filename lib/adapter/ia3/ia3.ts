@@ -30,8 +30,8 @@ export interface Ia3Layer extends AdaptedLayer {
  * the feed-forward part, take. A fresh adapter changes nothing.
  *
  * @param options Fields of {@link Ia3Config} that differ from their defaults, and `seed`. @default {42} Without
- * `targetModules`, keys, values and the outputs of attention and feed-forward are adapted; peft has no such default for
- * XLM-RoBERTa, DistilBERT and ELECTRA.
+ * `targetModules`, keys, values and the feed-forward's output are adapted and, where its layer's name ends alike, also
+ * attention's. peft has the same default for BERT and RoBERTa, and none for the other families.
  * @returns The adapter; `model.dispose()` frees it too.
  * @throws {TypeError} When there is no such option.
  * @throws {RangeError} When a value makes no adapter, or has no effect on this model.
