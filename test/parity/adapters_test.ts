@@ -71,7 +71,7 @@ parity("each option's adapters are read both ways", async (folder) => {
     classifier.dispose();
     notes.push({ option, path, model, ours });
   }
-  await python("lora.py", ...notes.map(({ path }) => path));
+  await python("adapters.py", ...notes.map(({ path }) => path));
   await python("reference.py", "logits", ...notes.map(({ path }) => `${path}/merged`));
 
   for (const { option, path, model, ours } of notes) {

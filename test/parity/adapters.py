@@ -1,6 +1,6 @@
 """What peft says of an adapter of this library, and of one of its own with the same configuration.
 
-python lora.py FOLDER...
+python adapters.py FOLDER...
     reads model/, adapter/ and batch.safetensors of each
     writes theirs/, an adapter of peft's with random numbers, and logits.safetensors:
     ours, of adapter/; theirs and theirs.merged, of theirs/
