@@ -53,6 +53,8 @@ export type { Adapter } from "./adapter/state.ts";
 export { loadClassifier, maxTokens } from "./model/classifier.ts";
 export type { Classifier, ClassifierOptions, TextModel } from "./model/classifier.ts";
 export type { ModelConfig } from "./model/config.ts";
+export type { ModelType } from "./model/families/families.ts";
+export type { EncoderConfig, LayerNames } from "./model/families/family.ts";
 export type { Linear } from "./model/linear.ts";
 export { memoryFootprint, trainableParameters } from "./model/parameters.ts";
 export type { ParameterCount } from "./model/parameters.ts";

@@ -1,4 +1,4 @@
-import type { LayerNames } from "../model/families/families.ts";
+import type { LayerNames } from "../model/families/family.ts";
 import type { AdaptedLayer, Method, PeftConfig, Rule } from "./method.ts";
 
 /** What peft calls a head; a model has one of the two. */

@@ -1,6 +1,6 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Random } from "../device/random.ts";
-import type { LayerNames } from "../model/families/families.ts";
+import type { LayerNames } from "../model/families/family.ts";
 import type { Linear } from "../model/linear.ts";
 
 /** What every adapter's configuration has; names and defaults are those of peft. */

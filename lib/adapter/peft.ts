@@ -1,4 +1,4 @@
-import type { LayerNames } from "../model/families/families.ts";
+import type { LayerNames } from "../model/families/family.ts";
 import { completeConfig } from "./config.ts";
 import type { Method, PeftConfig } from "./method.ts";
 import { methods } from "./methods.ts";

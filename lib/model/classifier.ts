@@ -3,10 +3,12 @@ import type { Batch } from "../batches.ts";
 import { openDevice } from "../device/device.ts";
 import { createRandom, type Random } from "../device/random.ts";
 import { type ModelConfig, readConfig } from "./config.ts";
-import { encode, encoderShapes, type Network } from "./encoder.ts";
+import { encode } from "./encoder.ts";
 import { families } from "./families/families.ts";
+import type { Network } from "./families/family.ts";
 import { type Linear, linear } from "./linear.ts";
 import { linear4bit } from "./linear4bit.ts";
+import { classifierShapes } from "./shapes.ts";
 import { readWeights } from "./weights.ts";
 
 /** What can be trained and evaluated: a model, or an adapter on one. */
@@ -73,8 +75,7 @@ export async function loadClassifier(
   }
   const labels = options.labels ?? labelsOf(config, folder);
   const family = families[config.modelType];
-  const head = family.headShapes(config.hiddenSize, labels.length);
-  const body = { ...encoderShapes(config), ...family.poolerShapes(config.hiddenSize) };
+  const { body, head } = classifierShapes(family, config, labels.length);
 
   const parameters = await readWeights(folder, family, body, head);
   const newParameters = Object.keys(head).filter((name) => !parameters.has(name));
@@ -126,7 +127,7 @@ function build(
     forward: (batch, random) =>
       tf.tidy(() => {
         checkLength(config, batch.length);
-        return family.head(network, encode(network, batch, random), random);
+        return family.head(network, encode(family, network, batch, random), random);
       }),
     dispose: () => parameters.forEach((variable) => variable.dispose()),
   };

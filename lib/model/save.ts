@@ -1,6 +1,7 @@
 import { type StoredTensor, writeSafetensors } from "../safetensors/safetensors.ts";
 import type { Classifier } from "./classifier.ts";
 import { families } from "./families/families.ts";
+import { classifierShapes } from "./shapes.ts";
 
 /**
  * Saves a model so that Transformers loads it: config.json, model.safetensors and, if given, the tokenizer's files.
@@ -14,16 +15,17 @@ export async function saveModel(
   folder: string,
   tokenizerFiles: string[] = [],
 ): Promise<void> {
-  const adapted = [...parameters.keys()].find((name) => name.includes(".lora_"));
-  if (adapted) {
-    throw new Error(
-      `Cannot save the model as '${adapted}' must be merged first: call mergeAdapter, or saveAdapter instead`,
-    );
-  }
   if ([...parameters.values()].some(({ dtype }) => dtype !== "float32")) {
     throw new Error(
       "Cannot save the model as 'loadIn4bit' must be false: current value is true. Save the adapter with " +
         "saveAdapter; to merge it, load it with the model in float32",
+    );
+  }
+  const { body, head } = classifierShapes(families[config.modelType], config, labels.length);
+  const added = [...parameters.keys()].find((name) => !(name in body) && !(name in head));
+  if (added) {
+    throw new Error(
+      `Cannot save the model as '${added}' must be merged first: call mergeAdapter, or saveAdapter instead`,
     );
   }
   await Deno.mkdir(folder, { recursive: true });

@@ -28,6 +28,7 @@ import {
   saveModel,
   type TextModel,
 } from "lightweight-finetuning";
+import { ending } from "../../lib/adapter/targets.ts";
 import { families } from "../../lib/model/families/families.ts";
 
 /** Compares the logits of saved files, loaded here and there; `model` and `adapter` are folders that Python wrote. */
@@ -49,8 +50,9 @@ async function compareFiles(name: string, model: string, adapter: string, folder
   classifier.dispose();
 
   classifier = await load();
-  const { loraTargets, layer } = families[classifier.config.modelType];
-  const targetModules = [...loraTargets, layer(1).output];
+  const { query, value } = families[classifier.config.modelType].layer(0);
+  const { output } = families[classifier.config.modelType].layer(1);
+  const targetModules = [ending(query), ending(value), output];
   const lora = addLora(classifier, { r: 4, loraAlpha: 10, targetModules });
   shake(lora);
   path = await note("our adapter", lora);
