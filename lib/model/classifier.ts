@@ -49,7 +49,7 @@ export interface ClassifierOptions {
 }
 
 /**
- * Loads a BERT, RoBERTa, XLM-RoBERTa or DistilBERT checkpoint as a classifier. A head that the checkpoint lacks is
+ * Loads a BERT, RoBERTa, XLM-RoBERTa, DistilBERT or ELECTRA checkpoint as a classifier. A head that the checkpoint lacks is
  * new: its weights are drawn from a normal distribution, its biases are zero.
  *
  * @param folder Holds config.json and model.safetensors, or its index and shards.

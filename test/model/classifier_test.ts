@@ -29,6 +29,7 @@ const NEW = {
     "classifier.weight",
     "classifier.bias",
   ],
+  electra: ROBERTA_HEAD,
 };
 const LABELS = ["a", "b", "c", "d"];
 const MAX_TOKENS = 40; // RoBERTa's position tables have two rows more
@@ -133,6 +134,33 @@ for (const kind of ["bert", "roberta"]) {
   });
 }
 
+Deno.test("loadClassifier() reads ELECTRA with embeddings of the hidden size, which are not projected", async () => {
+  const reference = await readReference("electra");
+  const model = await loadClassifier(`${reference.folder}/same-size`);
+  assert.ok(![...model.linears.keys()].some((module) => module.includes("embeddings")));
+  const logits = model.forward(reference.batch()).dataSync();
+  assertClose(logits, reference.numbers("same-size.logits"), 1e-5);
+  const { linears } = await loadClassifier(reference.folder);
+  assert.deepEqual(linears.get("electra.embeddings_project")!.shape, [16, 8]);
+});
+
+Deno.test("loadClassifier() reads ELECTRA's generator too", async () => {
+  const reference = await readReference("electra");
+  await using generator = await alteredCopy(`${reference.folder}/encoder`, {
+    tensors(tensors) {
+      for (const [name, tensor] of [...tensors]) {
+        if (!name.startsWith("discriminator_predictions.")) continue;
+        tensors.delete(name);
+        tensors.set(name.replace("discriminator", "generator"), tensor);
+      }
+      const bias: StoredTensor = { dtype: "F32", shape: [1], data: new Float32Array(1) };
+      tensors.set("generator_lm_head.bias", bias);
+    },
+  });
+  const model = await loadClassifier(generator.path, { labels: LABELS });
+  assert.deepEqual(model.newParameters, NEW.electra);
+});
+
 Deno.test("loadClassifier() reads a bare encoder of DistilBERT", async () => {
   const reference = await readReference("distilbert");
   await using bare = await alteredCopy(reference.folder, {
@@ -158,6 +186,11 @@ Deno.test("loadClassifier() gives what config.json leaves out the value that Tra
     [config.hiddenDropoutProb, config.attentionProbsDropoutProb, config.classifierDropout],
     [0.1, 0.1, 0.2],
   );
+  await using electra = await alteredCopy(fixture("electra"), {
+    json: { summary_last_dropout: 0.5, classifier_dropout: null, hidden_dropout_prob: 0.3 },
+  });
+  const { config: { classifierDropout, embeddingSize } } = await loadClassifier(electra.path);
+  assert.deepEqual([classifierDropout, embeddingSize], [0.3, 8]);
   await using other = await alteredCopy(fixture("xlm-roberta"), {
     json: { pad_token_id: undefined },
   });
@@ -238,6 +271,24 @@ const FAULTS: {
     kind: "distilbert",
     json: { activation: "relu" },
     error: /'activation' must be gelu: current value is "relu"/,
+  },
+  {
+    what: "another activation of ELECTRA",
+    kind: "electra",
+    json: { hidden_act: "relu" },
+    error: /'hidden_act' must be gelu: current value is "relu"/,
+  },
+  {
+    what: "another size of ELECTRA's embeddings",
+    kind: "electra",
+    json: { embedding_size: undefined },
+    error: /'electra.embeddings\S+' must be \[.*128.*\]: current value is \[.*8.*\]/,
+  },
+  {
+    what: "a size of embeddings that is no number",
+    kind: "electra",
+    json: { embedding_size: "8" },
+    error: /'embedding_size' must be a number: current value is "8"/,
   },
   {
     what: "other positions",
