@@ -67,6 +67,20 @@ for (const value of [NaN, Infinity]) {
   });
 }
 
+Deno.test("mergeAdapter() merges once, however often it is called at the same time", async () => {
+  const { folder, batch } = await readReference("roberta");
+  const model = await loadClassifier(folder);
+  const adapter = await loadAdapter(model, fixture("ia3/defaults"));
+  const before = adapter.forward(batch()).dataSync();
+  const tensors = tf.memory().numTensors;
+  const [one, other] = await Promise.allSettled([mergeAdapter(adapter), mergeAdapter(adapter)]);
+  assert.equal(one.status, "fulfilled");
+  assert.match(`${(other as PromiseRejectedResult).reason}`, /must be enabled: .* is merged/);
+  assertClose(tf.tidy(() => model.forward(batch()).dataSync()), before, 1e-5);
+  unmergeAdapter(adapter);
+  assert.equal(tf.memory().numTensors, tensors);
+});
+
 Deno.test("mergeAdapter() refuses weights at four bits and says where to merge instead", async () => {
   const { folder, batch } = await readReference("bert");
   const model = await loadClassifier(folder, { loadIn4bit: true });

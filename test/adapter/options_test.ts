@@ -6,7 +6,11 @@ import { assertGradients, lossAndGradients, withoutGradient } from "../helpers/g
 import { fixture, readExpected, readReference } from "../helpers/reference.ts";
 import { trainOnBatches } from "../helpers/training.ts";
 import {
+  type Adapter,
+  addIa3,
+  addLora,
   type Batch,
+  type Classifier,
   loadAdapter,
   loadClassifier,
   type LoraConfig,
@@ -106,5 +110,20 @@ for (const option of OPTIONS) {
       const tolerance = withoutGradient(name) ? 1e-1 : 1e-4;
       assertClose(adapter.parameters.get(name)!.dataSync(), after, tolerance, name);
     }
+  });
+}
+
+const DEFAULTS: [option: string, add: (model: Classifier) => Adapter][] = [
+  ["lora/defaults-electra", addLora],
+  ["ia3/defaults", addIa3],
+  ["ia3/defaults-bert", addIa3],
+];
+
+for (const [option, add] of DEFAULTS) {
+  Deno.test(`without targetModules, those of peft are adapted in ${option}`, async () => {
+    const { adapter: theirs, base } = await loadOption(option);
+    const ours = add(await loadClassifier(base.folder));
+    assert.deepEqual([...ours.layers.keys()], [...theirs.layers.keys()]);
+    assert.deepEqual([...ours.parameters.keys()], [...theirs.parameters.keys()]);
   });
 }

@@ -53,6 +53,8 @@ const LORA: Options<LoraConfig> = {
   "rsLoRA": ["bert", { useRslora: true }],
   "DoRA": ["distilbert", { useDora: true, loraDropout: 0.1 }],
   "gaussian": ["bert", { initLoraWeights: "gaussian" }],
+  "all-linear of ELECTRA": ["electra", { targetModules: "all-linear" }],
+  "modulesToSave of ELECTRA": ["electra", { modulesToSave: ["embeddings_project"], bias: "all" }],
   "no task": ["bert", { taskType: null }],
   "DoRA, rsLoRA, patterns and biases together": [
     "roberta",
@@ -65,6 +67,8 @@ const IA3: Options<Ia3Config> = {
   "IA³ of RoBERTa": ["roberta", {}],
   "IA³ of XLM-RoBERTa": ["xlm-roberta", {}],
   "IA³ of DistilBERT": ["distilbert", {}],
+  "IA³ of ELECTRA": ["electra", {}],
+  "IA³ of ELECTRA on all-linear": ["electra", { targetModules: "all-linear" }],
   "IA³ on one list": ["bert", { targetModules: ["query", "key"] }],
   "IA³ on expressions": [
     "roberta",
