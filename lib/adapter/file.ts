@@ -103,7 +103,7 @@ function assign(adapter: Adapter, tensors: Map<string, StoredTensor>, path: stri
     if (tensor.shape.join() !== variable.shape.join()) {
       throw new TypeError(
         `Cannot load ${path} as '${name}' must be [${variable.shape}]: current value is [${tensor.shape}]. ` +
-          "Do its rank and the model's sizes belong to it?",
+          "Do adapter_config.json and the model's sizes belong to it?",
       );
     }
     return { variable, data: toFloat32(name, tensor, path) };

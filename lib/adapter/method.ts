@@ -41,7 +41,9 @@ export type Target = string[] | string;
 
 /** An option whose values must each name something. */
 export interface Reference {
+  /** The option's name. */
   option: string;
+  /** Its values. */
   values: Target[];
   /** The names that there are. */
   names: string[];

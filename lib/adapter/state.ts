@@ -11,6 +11,7 @@ export interface Adapter<
   method: Method<Config, Layer>;
   /** With which options. */
   peftConfig: Config;
+  /** The model that has the adapter. */
   model: Classifier;
   /** The adapted layers by module name. */
   layers: Map<string, Layer>;

@@ -13,6 +13,7 @@ import { readWeights } from "./weights.ts";
 
 /** What can be trained and evaluated: a model, or an adapter on one. */
 export interface TextModel {
+  /** What the model is built from. */
   config: ModelConfig;
   /** Every weight by its name in a Transformers checkpoint, in PyTorch's layout ([out, in] for linear layers). */
   readonly parameters: Map<string, tf.Variable>;

@@ -3,6 +3,7 @@ import type { EncoderConfig } from "./families/family.ts";
 
 /** What a model is built from; fields of config.json in camelCase. */
 export interface ModelConfig extends EncoderConfig {
+  /** Which family it is of. */
   modelType: ModelType;
 }
 

@@ -50,8 +50,8 @@ for (const kind of KINDS) {
 }
 
 const ADAPTERS: [first: string, add: (model: Classifier) => Adapter][] = [
-  ["query.lora_A.weight", addLora],
-  ["key.ia3_l", addIa3],
+  ["self.query.lora_A.weight", addLora],
+  ["output.dense.ia3_l", addIa3],
 ];
 
 for (const [first, add] of ADAPTERS) {
@@ -60,7 +60,7 @@ for (const [first, add] of ADAPTERS) {
     const model = await loadClassifier((await readReference("bert")).folder);
     const adapter = add(model);
     await assert.rejects(saveModel(model, folder.path), {
-      message: `Cannot save the model as 'bert.encoder.layer.0.attention.self.${first}' ` +
+      message: `Cannot save the model as 'bert.encoder.layer.0.attention.${first}' ` +
         "must be merged first: call mergeAdapter, or saveAdapter instead",
     });
     assert.deepEqual([...Deno.readDirSync(folder.path)], []);

@@ -4,20 +4,31 @@ import type { Random } from "../../device/random.ts";
 
 /** What an encoder is built from; fields of config.json in camelCase. */
 export interface EncoderConfig {
+  /** Rows of the table of word embeddings. */
   vocabSize: number;
+  /** Numbers that stand for a token, H. */
   hiddenSize: number;
   /** Size of the embeddings, in families in which it may be another than the hidden size. */
   embeddingSize?: number;
+  /** Layers of the encoder. */
   numHiddenLayers: number;
+  /** Attention heads of a layer. */
   numAttentionHeads: number;
+  /** Width of the feed-forward part. */
   intermediateSize: number;
+  /** Rows of the table of positions. */
   maxPositionEmbeddings: number;
+  /** Rows of the table of token types. */
   typeVocabSize: number;
+  /** Added to the variance in a normalisation. */
   layerNormEps: number;
+  /** Dropout rate of embeddings and of what a layer's parts give. */
   hiddenDropoutProb: number;
+  /** Dropout rate of attention's weights. */
   attentionProbsDropoutProb: number;
-  /** Dropout before the head's projection. */
+  /** Dropout rate before the head's projection. */
   classifierDropout: number;
+  /** Id of the padding token. */
   padTokenId: number;
   /** Standard deviation of new weights. */
   initializerRange: number;
@@ -38,13 +49,21 @@ export type EmbeddingTable = "word_embeddings" | "token_type_embeddings" | "posi
 
 /** What the parts of one encoder layer are called in a checkpoint. */
 export interface LayerNames {
+  /** Attention's queries, [H] → [H]. */
   query: string;
+  /** Attention's keys, [H] → [H]. */
   key: string;
+  /** Attention's values, [H] → [H]. */
   value: string;
+  /** What follows attention, [H] → [H]. */
   attentionOutput: string;
+  /** The normalisation after it. */
   attentionNorm: string;
+  /** The feed-forward part's first layer, [H] → [I]. */
   intermediate: string;
+  /** The feed-forward part's second layer, [I] → [H]. */
   output: string;
+  /** The normalisation after it. */
   outputNorm: string;
 }
 
