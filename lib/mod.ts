@@ -35,16 +35,29 @@ export { downloadModel } from "./hub/model.ts";
 export type { ModelSource } from "./hub/model.ts";
 export type { DownloadProgress, HubOptions } from "./hub/settings.ts";
 export { crossEntropy } from "./kernels/loss.ts";
-export { addLora, removeAdapter } from "./adapter/adapter.ts";
-export type { Adapter } from "./adapter/adapter.ts";
-export type { LoraConfig } from "./adapter/lora/config.ts";
+export { removeAdapter } from "./adapter/adapter.ts";
 export { loadAdapter, saveAdapter } from "./adapter/file.ts";
+export { addIa3 } from "./adapter/ia3/ia3.ts";
+export type { Ia3Config, Ia3Layer } from "./adapter/ia3/ia3.ts";
+export type { LoraConfig } from "./adapter/lora/config.ts";
 export type { LoraLayer } from "./adapter/lora/layer.ts";
+export { addLora } from "./adapter/lora/lora.ts";
 export { mergeAdapter, unmergeAdapter } from "./adapter/merge.ts";
+export type {
+  AdaptedLayer,
+  Method,
+  PeftConfig,
+  Reference,
+  Rule,
+  Target,
+} from "./adapter/method.ts";
 export { disableAdapter, enableAdapter } from "./adapter/state.ts";
+export type { Adapter } from "./adapter/state.ts";
 export { loadClassifier, maxTokens } from "./model/classifier.ts";
 export type { Classifier, ClassifierOptions, TextModel } from "./model/classifier.ts";
 export type { ModelConfig } from "./model/config.ts";
+export type { ModelType } from "./model/families/families.ts";
+export type { EncoderConfig, LayerNames } from "./model/families/family.ts";
 export type { Linear } from "./model/linear.ts";
 export { memoryFootprint, trainableParameters } from "./model/parameters.ts";
 export type { ParameterCount } from "./model/parameters.ts";

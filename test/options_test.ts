@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   adamW,
+  addIa3,
   addLora,
   classify,
   downloadModel,
@@ -37,6 +38,7 @@ const CALLS: [name: string, wrong: string, right: string, call: (options: Wrong)
   ["addLora", "rank", "r", (o) => addLora(model, o)],
   ["addLora", "alpha", "loraAlpha", (o) => addLora(model, o)],
   ["addLora", "lora_dropout", "loraDropout", (o) => addLora(model, o)],
+  ["addIa3", "feedforward", "feedforwardModules", (o) => addIa3(model, o)],
   ["adamW", "weight_decay", "weightDecay", (o) => adamW(new Map(), o)],
   ["evaluate", "batch_size", "batchSize", (o) => evaluate(model, rows, o)],
   ["classify", "top_k", "topK", (o) => classify(model, tokenizer, ["a"], o)],

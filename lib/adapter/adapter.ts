@@ -1,80 +1,65 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { createRandom } from "../device/random.ts";
-import type { Classifier, TextModel } from "../model/classifier.ts";
-import { families } from "../model/families.ts";
-import { type LoraConfig, loraConfig } from "./lora/config.ts";
-import { type LoraLayer, loraLayer, loraParameters } from "./lora/layer.ts";
-import { ALL, checkTargets, layerConfig, moduleOf, savedModule, targets } from "./targets.ts";
-import { attach, disableAdapter } from "./state.ts";
+import type { Classifier } from "../model/classifier.ts";
+import { families } from "../model/families/families.ts";
+import { completeConfig } from "./config.ts";
+import type { AdaptedLayer, Method, PeftConfig } from "./method.ts";
+import { type Adapter, attach, disableAdapter, layerParameters } from "./state.ts";
+import { ALL, checkTargets, moduleOf, savedModule, targets } from "./targets.ts";
 
-/** A low-rank update on some linear layers of a model, and what is trained beside it. */
-export interface Adapter extends TextModel {
-  lora: LoraConfig;
-  model: Classifier;
-  /** The adapted layers by module name. */
-  layers: Map<string, LoraLayer>;
-  /**
-   * By name, the base's values of the model's parameters that the adapter trains, or has changed by merging; the
-   * adapter's values while it is disabled.
-   */
-  originals: Map<string, tf.Variable>;
-  /** The model's parameters, and the frozen originals of the modules that are trained in full, as peft counts. */
-  readonly parameters: Map<string, tf.Variable>;
-  /** What the model computes: with the update beside the weights, without, or in them. */
-  state: "enabled" | "disabled" | "merged" | "removed";
-}
-
-// A's draws begin here: a new head's count up from 0, dropout's from 2^30, the orders of rows down from -1.
+// First values begin here: a new head's count up from 0, dropout's from 2^30, the orders of rows down from -1.
 const FIRST_DRAW = 2 ** 29;
 
-// How to give a model back, for those that have an adapter.
-const undo = new WeakMap<Classifier, () => void>();
+// For each model that has an adapter, what gives it back.
+const restorers = new WeakMap<Classifier, () => void>();
 
 /**
- * Freezes a model and adds a LoRA adapter to it. A is random and B zero, so that a fresh adapter changes nothing.
- * `model.dispose()` frees the adapter too.
+ * Freezes a model and adds an adapter of some method to it.
  *
- * @param options Fields of {@link LoraConfig} that differ from their defaults, and `seed`. @default {42}
+ * @param options Fields of the configuration that differ from their defaults, and `seed`. @default {42}
+ * @returns The adapter; `model.dispose()` frees it too.
  * @throws {TypeError} When there is no such option.
  * @throws {RangeError} When a value makes no adapter, or has no effect on this model.
  * @throws {Error} When the model has an adapter.
- * @see Hu et al., LoRA, 2021; peft's get_peft_model
- *
- * @example
- * ```ts ignore
- * const adapter = addLora(model, { r: 8, loraAlpha: 16, loraDropout: 0.1 });
- * console.log(String(trainableParameters(adapter)));
- * ```
  */
-export function addLora(
+export function addAdapter<Config extends PeftConfig, Layer extends AdaptedLayer>(
+  method: Method<Config, Layer>,
   model: Classifier,
-  options: Partial<LoraConfig> & { seed?: number } = {},
-): Adapter {
+  options: Partial<Config> & { seed?: number },
+): Adapter<Config, Layer> {
   const { seed, ...fields } = options;
-  const { loraTargets } = families[model.config.modelType];
-  const lora = loraConfig({ targetModules: loraTargets, ...fields });
-  checkTargets(model, lora);
-  return createAdapter(model, lora, seed);
+  const names = families[model.config.modelType].layer(0);
+  const config = completeConfig(method, names, fields as unknown as Partial<Config>);
+  checkTargets(model, method, config, Object.keys(fields));
+  return createAdapter(method, model, config, seed);
 }
 
 /** Adds an adapter of a complete configuration, some of which may have no effect, as peft takes it from a file. */
-export function createAdapter(model: Classifier, lora: LoraConfig, seed = 42): Adapter {
-  if (undo.has(model)) {
+export function createAdapter<Config extends PeftConfig, Layer extends AdaptedLayer>(
+  method: Method<Config, Layer>,
+  model: Classifier,
+  peftConfig: Config,
+  seed = 42,
+): Adapter<Config, Layer> {
+  if (restorers.has(model)) {
     throw new Error("Cannot add an adapter as the model has one: call removeAdapter on it first");
   }
   const random = createRandom(seed, FIRST_DRAW);
-  const layers = new Map<string, LoraLayer>();
-  const configs = targets(model, lora).map((module) =>
-    [module, layerConfig(module, lora)] as const
-  );
-  for (const [module, config] of configs) {
-    layers.set(module, loraLayer(model.linears.get(module)!, config, random));
+  const modules = targets(model, method, peftConfig);
+  if (peftConfig.targetModules === ALL) { // as peft saves it
+    peftConfig.targetModules = modules;
+    method.nameTargets?.(peftConfig, modules);
   }
-  if (lora.targetModules === ALL) lora.targetModules = [...layers.keys()]; // as peft saves it
+  const layers = new Map(
+    modules.map((module) =>
+      [module, method.wrap(module, model.linears.get(module)!, peftConfig, random)] as const
+    ),
+  );
+  const biases = method.trainedBiases?.(peftConfig) ?? "none";
   const isTrained = (name: string) =>
-    savedModule(moduleOf(name), lora) !== undefined ||
+    savedModule(moduleOf(name), peftConfig) !== undefined ||
     name.endsWith(".bias") &&
-      (lora.bias === "all" || lora.bias === "lora_only" && layers.has(moduleOf(name)));
+      (biases === "all" || biases === "adapted" && layers.has(moduleOf(name)));
   const originals = new Map<string, tf.Variable>();
   const trainable = new Map<tf.Variable, boolean>();
   for (const [name, variable] of model.parameters) {
@@ -83,23 +68,20 @@ export function createAdapter(model: Classifier, lora: LoraConfig, seed = 42): A
     if (variable.trainable) originals.set(name, tf.variable(variable, false));
   }
 
-  const adapter: Adapter = {
-    lora,
+  const adapter: Adapter<Config, Layer> = {
+    method,
+    peftConfig,
     model,
     config: model.config,
     labels: model.labels,
     forward: model.forward,
     layers,
     originals,
+    unmerged: new Map(),
     get parameters() {
-      const parameters = new Map(model.parameters);
-      for (const [module, layer] of layers) {
-        for (const [name, variable] of loraParameters(module, layer)) {
-          parameters.set(name, variable);
-        }
-      }
+      const parameters = new Map([...model.parameters, ...layerParameters(adapter)]);
       for (const [name, original] of originals) {
-        const path = savedModule(moduleOf(name), lora);
+        const path = savedModule(moduleOf(name), peftConfig);
         if (path) parameters.set(name.replace(path, `${path}.original_module`), original);
       }
       return parameters;
@@ -111,7 +93,7 @@ export function createAdapter(model: Classifier, lora: LoraConfig, seed = 42): A
     removeAdapter(adapter);
     dispose();
   };
-  undo.set(model, () => {
+  restorers.set(model, () => {
     model.dispose = dispose;
     trainable.forEach((value, variable) => variable.trainable = value);
   });
@@ -130,16 +112,16 @@ export function createAdapter(model: Classifier, lora: LoraConfig, seed = 42): A
  * ```
  */
 export function removeAdapter(adapter: Adapter): void {
-  const { model, layers, originals } = adapter;
+  const { model, layers, originals, unmerged } = adapter;
   if (adapter.state === "removed") return;
   if (adapter.state === "enabled") disableAdapter(adapter);
   adapter.state = "removed";
-  for (const [module, layer] of layers) {
-    for (const [, variable] of loraParameters(module, layer)) variable.dispose();
-  }
-  for (const variable of originals.values()) variable.dispose();
+  for (const [, variable] of layerParameters(adapter)) variable.dispose();
   layers.clear();
-  originals.clear();
-  undo.get(model)!();
-  undo.delete(model);
+  for (const variables of [originals, unmerged]) {
+    variables.forEach((variable) => variable.dispose());
+    variables.clear();
+  }
+  restorers.get(model)!();
+  restorers.delete(model);
 }

@@ -10,11 +10,12 @@ import {
   toFloat32,
   writeSafetensors,
 } from "../safetensors/safetensors.ts";
-import { type Adapter, createAdapter, removeAdapter } from "./adapter.ts";
-import { loraParameters } from "./lora/layer.ts";
-import { fromPeft, toPeft } from "./lora/peft.ts";
+import { families } from "../model/families/families.ts";
+import { createAdapter, removeAdapter } from "./adapter.ts";
+import type { Method } from "./method.ts";
+import { fromPeft, PEFT_VERSION, toPeft } from "./peft.ts";
+import { type Adapter, layerParameters, requireState } from "./state.ts";
 import { moduleOf, savedModule } from "./targets.ts";
-import { requireState } from "./state.ts";
 
 const PREFIX = "base_model.model.";
 
@@ -30,14 +31,17 @@ const PREFIX = "base_model.model.";
 export async function saveAdapter(adapter: Adapter, folder: string): Promise<void> {
   requireState(adapter, "save", "enabled", "disabled", "merged");
   const tensors = new Map<string, StoredTensor>();
-  for (const [name, variable] of keyed(adapter)) {
+  for (const [name, variable] of peftTensors(adapter)) {
     const data = await variable.data<"float32">();
     tensors.set(PREFIX + name, { dtype: "F32", shape: variable.shape, data });
   }
   const hasCard = await isFile(`${folder}/README.md`);
   await writeFolder(folder, async (folder) => {
     await writeSafetensors(`${folder}/adapter_model.safetensors`, tensors);
-    await Deno.writeTextFile(`${folder}/adapter_config.json`, toPeft(adapter.lora));
+    await Deno.writeTextFile(
+      `${folder}/adapter_config.json`,
+      toPeft(adapter.method, adapter.peftConfig),
+    );
     if (!hasCard) await Deno.writeTextFile(`${folder}/README.md`, card(adapter));
   }, /^adapter_(model\.safetensors|config\.json)$/);
 }
@@ -64,7 +68,8 @@ export async function loadAdapter(
   checkOptions("load an adapter", options, REPOSITORY_OPTIONS);
   const folder = await findFolder(folderOrName, ADAPTER, options);
   const configPath = `${folder}/adapter_config.json`;
-  const lora = fromPeft(await Deno.readTextFile(configPath), configPath);
+  const names = families[model.config.modelType].layer(0);
+  const { method, config } = fromPeft(await Deno.readTextFile(configPath), configPath, names);
   const path = `${folder}/adapter_model.safetensors`;
   const tensors = await readSafetensors(path).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -74,9 +79,9 @@ export async function loadAdapter(
       { cause: error },
     );
   });
-  const adapter = createAdapter(model, lora);
+  const adapter = createAdapter(method, model, config);
   try {
-    assign(adapter, currentNames(tensors), path);
+    assign(adapter, currentNames(tensors, method), path);
   } catch (error) {
     removeAdapter(adapter);
     throw error;
@@ -85,15 +90,15 @@ export async function loadAdapter(
 }
 
 function assign(adapter: Adapter, tensors: Map<string, StoredTensor>, path: string) {
-  const expected = trained(adapter);
+  const expected = trainedVariables(adapter);
   const missing = [...expected.keys()].filter((name) => !tensors.has(name));
   const unexpected = [...tensors.keys()].filter((name) => !expected.has(name));
   if (missing.length || unexpected.length) {
-    const isHead = missing.every((name) => savedModule(moduleOf(name), adapter.lora));
+    const isHead = missing.every((name) => savedModule(moduleOf(name), adapter.peftConfig));
     throw new TypeError(
       `Cannot load ${path} as it must have exactly the tensors that adapter_config.json asks of this model: ` +
-        `missing are ${few(missing)}, unexpected are ${few(unexpected)}; it has ` +
-        `${few([...tensors.keys()])}. ` +
+        `missing are ${abbreviated(missing)}, unexpected are ${abbreviated(unexpected)}; it has ` +
+        `${abbreviated([...tensors.keys()])}. ` +
         (isHead && missing.length
           ? 'Save it again with task_type="SEQ_CLS", or set task_type and modules_to_save to null in ' +
             "adapter_config.json to keep the model's own head"
@@ -106,7 +111,7 @@ function assign(adapter: Adapter, tensors: Map<string, StoredTensor>, path: stri
     if (tensor.shape.join() !== variable.shape.join()) {
       throw new TypeError(
         `Cannot load ${path} as '${name}' must be [${variable.shape}]: current value is [${tensor.shape}]. ` +
-          "Do its rank and the model's sizes belong to it?",
+          "Do adapter_config.json and the model's sizes belong to it?",
       );
     }
     return { variable, data: toFloat32(name, tensor, path) };
@@ -116,46 +121,46 @@ function assign(adapter: Adapter, tensors: Map<string, StoredTensor>, path: stri
   }
 }
 
-const few = (names: string[]) =>
+const abbreviated = (names: string[]) =>
   `[${names.slice(0, 4).join(", ")}${names.length > 4 ? ` and ${names.length - 4} more` : ""}]`;
 
 /** The adapter's own values, by parameter names. */
-function trained({ model, layers, originals, state }: Adapter): Map<string, tf.Variable> {
-  const variables = new Map(
-    [...layers].flatMap(([module, layer]) => loraParameters(module, layer)),
-  );
+function trainedVariables(adapter: Adapter): Map<string, tf.Variable> {
+  const { model, originals, state } = adapter;
+  const variables = new Map(layerParameters(adapter));
   for (const [name, original] of originals) {
-    const isMerged = name.endsWith(".weight") && layers.has(moduleOf(name));
-    if (!isMerged) {
-      variables.set(name, state === "disabled" ? original : model.parameters.get(name)!);
-    }
+    variables.set(name, state === "disabled" ? original : model.parameters.get(name)!);
   }
   return variables;
 }
 
 /** The tensors of an adapter's file by parameter names, whichever peft wrote it. */
-function currentNames(tensors: Map<string, StoredTensor>): Map<string, StoredTensor> {
+function currentNames(
+  tensors: Map<string, StoredTensor>,
+  { prefix, currentName = (name) => name }: Method,
+): Map<string, StoredTensor> {
+  const inner = new RegExp(`(${prefix}\\w+|modules_to_save)\\.default\\b`);
   const current = new Map<string, StoredTensor>();
   for (const [key, tensor] of tensors) {
     if (key.includes(".original_module.")) continue; // the base's own
     const name = key.replace(PREFIX, "")
-      .replace(/(lora_\w+|modules_to_save)\.default\b/, "$1")
-      .replace(/\.(modules_to_save|base_layer)\./, ".")
-      .replace(/(lora_magnitude_vector)\.weight$/, "$1");
-    current.set(name, tensor);
+      .replace(inner, "$1")
+      .replace(/\.(modules_to_save|base_layer)\./, ".");
+    current.set(currentName(name), tensor);
   }
   return current;
 }
 
-/** What is saved, by keys as peft has them; with all biases it saves the head's three times. */
-function keyed(adapter: Adapter): [string, tf.Variable][] {
-  const { layers, lora, model, originals, state } = adapter;
-  return [...trained(adapter)].flatMap(([name, variable]): [string, tf.Variable][] => {
+/** What is saved, by the names that peft gives it; with all biases it saves the head's three times. */
+function peftTensors(adapter: Adapter): [string, tf.Variable][] {
+  const { method, layers, peftConfig, model, originals, state } = adapter;
+  const allBiases = method.trainedBiases?.(peftConfig) === "all";
+  return [...trainedVariables(adapter)].flatMap(([name, variable]): [string, tf.Variable][] => {
     const module = moduleOf(name);
     if (!name.endsWith(".bias")) return [[name, variable]];
     if (layers.has(module)) return [[`${module}.base_layer.bias`, variable]];
-    const path = savedModule(module, lora);
-    if (!path || lora.bias !== "all") return [[name, variable]];
+    const path = savedModule(module, peftConfig);
+    if (!path || !allBiases) return [[name, variable]];
     const original = state === "disabled" ? model.parameters.get(name)! : originals.get(name)!;
     const copy = path === module ? "modules_to_save" : "modules_to_save.default";
     const within = (part: string) => name.replace(path, `${path}.${part}`);
@@ -163,20 +168,21 @@ function keyed(adapter: Adapter): [string, tf.Variable][] {
   });
 }
 
-const card = ({ lora: { baseModelNameOrPath: base }, model }: Adapter) =>
-  `---
+function card({ method, peftConfig: { baseModelNameOrPath: base }, model }: Adapter): string {
+  const tags = [...base ? [`base_model:adapter:${base}`] : [], ...method.tags, "transformers"];
+  return `---
 ${base && `base_model: ${base}\n`}library_name: peft
 tags:
-${base && `- base_model:adapter:${base}\n`}- lora
-- transformers
+${tags.map((tag) => `- ${tag}`).join("\n")}
 ---
 
-# LoRA adapter${base && ` for ${base}`}
+# ${method.title} adapter${base && ` for ${base}`}
 
 Sorts texts into ${model.labels.join(", ")}; adapter_config.json says how it was trained. In Python,
 \`peft.PeftModel.from_pretrained\` lays it onto the base model for sequence classification.
 
 ### Framework versions
 
-- PEFT 0.21.2
+- PEFT ${PEFT_VERSION}
 `;
+}

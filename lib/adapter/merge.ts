@@ -1,22 +1,45 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Adapter } from "./adapter.ts";
-import { attach, detach, exchange, requireState } from "./state.ts";
+import { type Adapter, attach, detach, exchange, requireState } from "./state.ts";
 
 /**
- * Puts the update into the base's weights, so that the model runs as fast as without an adapter and can be saved for
- * Transformers. The weights that it replaces are kept until {@link unmergeAdapter} or `removeAdapter`.
+ * Puts the adapter into the base's weights, so that the model runs as fast as without one and can be saved for
+ * Transformers. What it replaces is kept until {@link unmergeAdapter} or `removeAdapter`.
  *
  * @throws {Error} When the adapter is merged already, or disabled.
  * @throws {TypeError} When the base's weights are quantised.
- * @throws {RangeError} When a merged weight would not be finite. Nothing has changed then.
+ * @throws {RangeError} When a merged number would not be finite. Nothing has changed then.
+ *
+ * @example
+ * ```ts ignore
+ * await mergeAdapter(adapter);
+ * await saveModel(model, "runs/sample/lora/merged");
+ * ```
  */
-export function mergeAdapter(adapter: Adapter): void {
+export async function mergeAdapter(adapter: Adapter): Promise<void> {
   requireState(adapter, "merge", "enabled");
-  const { model, layers, originals } = adapter;
+  const { model, unmerged } = adapter;
   const merged = new Map<string, tf.Variable>();
   try {
-    for (const [module, { adapted }] of layers) {
-      const name = `${module}.weight`;
+    mergeInto(merged, adapter);
+    await requireFinite(merged);
+    requireState(adapter, "merge", "enabled"); // it may have changed meanwhile
+  } catch (error) {
+    merged.forEach((variable) => variable.dispose());
+    throw error;
+  }
+  detach(adapter);
+  for (const [name, variable] of merged) {
+    exchange(model.parameters.get(name)!, variable);
+    unmerged.set(name, variable);
+  }
+  adapter.state = "merged";
+}
+
+/** Adds what merging changes, by the names of the model's parameters. */
+function mergeInto(merged: Map<string, tf.Variable>, { model, layers }: Adapter) {
+  for (const [module, { base, adapted }] of layers) {
+    for (const part of ["weight", "bias"] as const) {
+      const name = `${module}.${part}`;
       const dtype = model.parameters.get(name)?.dtype;
       if (dtype !== "float32") {
         throw new TypeError(
@@ -25,43 +48,41 @@ export function mergeAdapter(adapter: Adapter): void {
         );
       }
       tf.tidy(() => {
-        const weight = tf.variable(adapted.weight(), false);
-        merged.set(name, weight);
-        if (!tf.all(tf.isFinite(weight)).dataSync()[0]) {
-          throw new RangeError(
-            `Cannot merge the adapter as '${name}' must stay finite: current value has NaN or ` +
-              "infinity. Train again with a lower learningRate, or load an earlier adapter",
-          );
-        }
+        const value: tf.Tensor = adapted[part]();
+        if (value !== base[part]()) merged.set(name, tf.variable(value, false));
       });
     }
-  } catch (error) {
-    merged.forEach((weight) => weight.dispose());
-    throw error;
   }
-  detach(adapter);
-  for (const [name, weight] of merged) {
-    exchange(model.parameters.get(name)!, weight);
-    originals.set(name, weight);
+}
+
+async function requireFinite(merged: Map<string, tf.Variable>) {
+  const flags = tf.tidy(() =>
+    tf.stack([...merged.values()].map((variable) => tf.all(tf.isFinite(variable))))
+  );
+  const areFinite = await flags.data();
+  flags.dispose();
+  const name = [...merged.keys()].find((_, i) => !areFinite[i]);
+  if (name) {
+    throw new RangeError(
+      `Cannot merge the adapter as '${name}' must stay finite: current value has NaN or ` +
+        "infinity. Train again with a lower learningRate, or load an earlier adapter",
+    );
   }
-  adapter.state = "merged";
 }
 
 /**
- * Gives the base its weights back, bit for bit, and puts the update beside them again.
+ * Gives the base its weights back, bit for bit, and puts the adapter beside them again.
  *
  * @throws {Error} When the adapter is not merged.
  */
 export function unmergeAdapter(adapter: Adapter): void {
   requireState(adapter, "unmerge", "merged");
-  const { model, layers, originals } = adapter;
-  for (const module of layers.keys()) {
-    const name = `${module}.weight`;
-    const original = originals.get(name)!;
+  const { model, unmerged } = adapter;
+  for (const [name, original] of unmerged) {
     exchange(model.parameters.get(name)!, original);
     original.dispose();
-    originals.delete(name);
   }
+  unmerged.clear();
   attach(adapter);
   adapter.state = "enabled";
 }

@@ -1,6 +1,32 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Adapter } from "./adapter.ts";
-import { loraParameters } from "./lora/layer.ts";
+import type { Classifier, TextModel } from "../model/classifier.ts";
+import type { AdaptedLayer, Method, PeftConfig } from "./method.ts";
+
+/** Changes to some linear layers of a model, and what is trained beside them. */
+export interface Adapter<
+  Config extends PeftConfig = PeftConfig,
+  Layer extends AdaptedLayer = AdaptedLayer,
+> extends TextModel {
+  /** How the layers are changed. */
+  method: Method<Config, Layer>;
+  /** With which options. */
+  peftConfig: Config;
+  /** The model that has the adapter. */
+  model: Classifier;
+  /** The adapted layers by module name. */
+  layers: Map<string, Layer>;
+  /**
+   * By name, the base's values of the model's parameters that the adapter trains; the adapter's values while it is
+   * disabled.
+   */
+  originals: Map<string, tf.Variable>;
+  /** While the adapter is merged, the base's values of the parameters that merging changed, by name. */
+  unmerged: Map<string, tf.Variable>;
+  /** The model's parameters, and the frozen originals of the modules that are trained in full, as peft counts. */
+  readonly parameters: Map<string, tf.Variable>;
+  /** What the model computes: with the adapter beside the weights, without, or in them. */
+  state: "enabled" | "disabled" | "merged" | "removed";
+}
 
 /**
  * Gives the model its base back, bit for bit: weights, head and biases. (peft leaves trained biases in place.) Nothing
@@ -34,25 +60,34 @@ export function enableAdapter(adapter: Adapter): void {
   adapter.state = "enabled";
 }
 
+/** The variables that the method adds to the adapted layers, by their names in an adapter's file. */
+export function layerParameters(
+  { method, layers }: Adapter,
+): [name: string, variable: tf.Variable][] {
+  return [...layers].flatMap(([module, layer]) =>
+    method.parameters(layer).map((
+      [name, variable],
+    ): [string, tf.Variable] => [`${module}.${name}`, variable])
+  );
+}
+
 /** Puts the adapter's layers and parameters into the model. */
-export function attach({ model, layers }: Adapter) {
-  for (const [module, layer] of layers) {
-    model.linears.set(module, layer.adapted);
-    for (const [name, variable] of loraParameters(module, layer)) {
-      model.parameters.set(name, variable);
-      variable.trainable = true;
-    }
+export function attach(adapter: Adapter): void {
+  const { model, layers } = adapter;
+  for (const [module, { adapted }] of layers) model.linears.set(module, adapted);
+  for (const [name, variable] of layerParameters(adapter)) {
+    model.parameters.set(name, variable);
+    variable.trainable = true;
   }
 }
 
 /** Takes them out. */
-export function detach({ model, layers }: Adapter) {
-  for (const [module, layer] of layers) {
-    model.linears.set(module, layer.base);
-    for (const [name, variable] of loraParameters(module, layer)) {
-      model.parameters.delete(name);
-      variable.trainable = false;
-    }
+export function detach(adapter: Adapter): void {
+  const { model, layers } = adapter;
+  for (const [module, { base }] of layers) model.linears.set(module, base);
+  for (const [name, variable] of layerParameters(adapter)) {
+    model.parameters.delete(name);
+    variable.trainable = false;
   }
 }
 
@@ -65,7 +100,7 @@ function exchangeOriginals({ model, originals }: Adapter, trainable: boolean) {
 }
 
 /** Exchanges two variables' values; no number is copied. */
-export function exchange(a: tf.Variable, b: tf.Variable) {
+export function exchange(a: tf.Variable, b: tf.Variable): void {
   tf.tidy(() => {
     const value = a.clone();
     a.assign(b);
@@ -80,8 +115,16 @@ const REMEDY = {
   removed: ". Add or load it again",
 };
 
-/** Fails unless an adapter is in one of the states. */
-export function requireState({ state }: Adapter, verb: string, ...states: Adapter["state"][]) {
+/**
+ * Fails unless an adapter is in one of the states.
+ *
+ * @throws {Error} When it is not.
+ */
+export function requireState(
+  { state }: Adapter,
+  verb: string,
+  ...states: Adapter["state"][]
+): void {
   if (!states.includes(state)) {
     throw new Error(
       `Cannot ${verb} the adapter as it must be ${states.join(" or ")}: current value is ` +

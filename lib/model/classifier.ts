@@ -6,14 +6,17 @@ import { findFolder, REPOSITORY_OPTIONS, type RepositoryOptions } from "../hub/f
 import { MODEL } from "../hub/model.ts";
 import { checkOptions } from "../options.ts";
 import { type ModelConfig, readConfig } from "./config.ts";
-import { encode, encoderShapes, type Network } from "./encoder.ts";
-import { families } from "./families.ts";
+import { encode } from "./encoder.ts";
+import { families } from "./families/families.ts";
+import type { Network } from "./families/family.ts";
 import { type Linear, linear } from "./linear.ts";
 import { linear4bit } from "./linear4bit.ts";
+import { classifierShapes } from "./shapes.ts";
 import { readWeights } from "./weights.ts";
 
 /** What can be trained and evaluated: a model, or an adapter on one. */
 export interface TextModel {
+  /** What the model is built from. */
   config: ModelConfig;
   /** Names of the classes, by their number. */
   labels: string[];
@@ -58,7 +61,7 @@ const OPTIONS: Record<keyof ClassifierOptions, true> = {
 };
 
 /**
- * Loads a BERT, RoBERTa, XLM-RoBERTa or DistilBERT checkpoint as a classifier. A head that the checkpoint lacks is
+ * Loads a BERT, RoBERTa, XLM-RoBERTa, DistilBERT or ELECTRA checkpoint as a classifier. A head that the checkpoint lacks is
  * new: its weights are drawn from a normal distribution, its biases are zero.
  *
  * @param folderOrName A folder with config.json and model.safetensors (or its index and shards), or `organisation/name`
@@ -90,8 +93,7 @@ export async function loadClassifier(
   }
   const labels = given ?? labelsOf(config, folder);
   const family = families[config.modelType];
-  const head = family.headShapes(config.hiddenSize, labels.length);
-  const body = { ...encoderShapes(config), ...family.poolerShapes(config.hiddenSize) };
+  const { body, head } = classifierShapes(family, config, labels.length);
 
   const parameters = await readWeights(folder, family, body, head);
   const newParameters = Object.keys(head).filter((name) => !parameters.has(name));
@@ -147,7 +149,7 @@ async function build(
     forward: (batch, random) =>
       tf.tidy(() => {
         checkLength(config, batch.length);
-        return family.head(network, encode(network, batch, random), random);
+        return family.head(network, encode(family, network, batch, random), random);
       }),
     dispose: () => parameters.forEach((variable) => variable.dispose()),
   };

@@ -1,36 +1,21 @@
-import { families } from "./families.ts";
+import { families, type ModelType } from "./families/families.ts";
+import type { EncoderConfig } from "./families/family.ts";
 
-/** What an encoder is built from; fields of config.json in camelCase. */
-export interface ModelConfig {
-  modelType: "bert" | "roberta" | "xlm-roberta" | "distilbert";
-  vocabSize: number;
-  hiddenSize: number;
-  numHiddenLayers: number;
-  numAttentionHeads: number;
-  intermediateSize: number;
-  maxPositionEmbeddings: number;
-  typeVocabSize: number;
-  layerNormEps: number;
-  hiddenDropoutProb: number;
-  attentionProbsDropoutProb: number;
-  /** Dropout before the head's projection. */
-  classifierDropout: number;
-  padTokenId: number;
-  /** Standard deviation of new weights. */
-  initializerRange: number;
-  /** config.json as it came, to be saved again. */
-  raw: Record<string, unknown>;
+/** What a model is built from; fields of config.json in camelCase. */
+export interface ModelConfig extends EncoderConfig {
+  /** Which family it is of. */
+  modelType: ModelType;
 }
 
 /**
  * Reads config.json of a checkpoint; what it leaves out has the value that Transformers gives it.
  *
- * @throws {TypeError} When the architecture, or one of its options, is none that this library has.
+ * @throws {TypeError} When this library does not have the architecture, or one of its options.
  */
 export async function readConfig(folder: string): Promise<ModelConfig> {
   const path = `${folder}/config.json`;
   const raw: Record<string, unknown> = JSON.parse(await Deno.readTextFile(path));
-  const only = (key: string, allowed: unknown[]) => {
+  const requireOneOf = (key: string, allowed: unknown[]) => {
     if (!allowed.includes(raw[key])) {
       throw new TypeError(
         `Cannot load ${path} as '${key}' must be ${
@@ -40,13 +25,13 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
       );
     }
   };
-  only("model_type", Object.keys(families));
-  const modelType = raw.model_type as ModelConfig["modelType"];
+  requireOneOf("model_type", Object.keys(families));
+  const modelType = raw.model_type as ModelType;
   const { fields, defaults } = families[modelType];
   const named = (key: string) => fields[key] ?? key;
-  only(named("hidden_act"), ["gelu", undefined]);
-  only("position_embedding_type", ["absolute", undefined]);
-  only("is_decoder", [false, undefined]);
+  requireOneOf(named("hidden_act"), ["gelu", undefined]);
+  requireOneOf("position_embedding_type", ["absolute", undefined]);
+  requireOneOf("is_decoder", [false, undefined]);
   const number = (key: string, fallback?: number) => {
     const value = raw[named(key)] ?? defaults[key] ?? fallback;
     if (typeof value === "number") return value;
@@ -61,6 +46,7 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
     modelType,
     vocabSize: number("vocab_size"),
     hiddenSize: number("hidden_size"),
+    ...defaults.embedding_size && { embeddingSize: number("embedding_size") },
     numHiddenLayers: number("num_hidden_layers"),
     numAttentionHeads: number("num_attention_heads"),
     intermediateSize: number("intermediate_size"),

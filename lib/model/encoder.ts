@@ -5,16 +5,7 @@ import { attention } from "../kernels/attention.ts";
 import { dropout } from "../kernels/dropout.ts";
 import { gelu } from "../kernels/gelu.ts";
 import { addNorm } from "../kernels/norm.ts";
-import type { ModelConfig } from "./config.ts";
-import { type EmbeddingTable, families, linearShapes } from "./families.ts";
-
-/** What a network's parts are called from: weights and linear layers by their names in a checkpoint. */
-export interface Network {
-  config: ModelConfig;
-  parameter<T extends tf.Tensor>(name: string): T;
-  /** y = x·Wᵀ + b, [N, in] → [N, out]; an adapter may stand in for it. */
-  linear(name: string, x: tf.Tensor2D, random?: Random): tf.Tensor2D;
-}
+import type { EmbeddingTable, Family, Network } from "./families/family.ts";
 
 /**
  * The encoder of BERT and its kin: the last hidden states of the first tokens, [B, H], which is all that a head
@@ -23,9 +14,13 @@ export interface Network {
  * @param random Source of dropout; without it there is none.
  * @see Devlin et al., BERT, 2018; modeling_bert.py of Transformers
  */
-export function encode(network: Network, batch: Batch, random?: Random): tf.Tensor2D {
+export function encode(
+  family: Family,
+  network: Network,
+  batch: Batch,
+  random?: Random,
+): tf.Tensor2D {
   const { config } = network;
-  const family = families[config.modelType];
   const [B, T, A] = [batch.size, batch.length, config.numAttentionHeads];
   const { hiddenDropoutProb, attentionProbsDropoutProb } = config;
 
@@ -48,6 +43,7 @@ export function encode(network: Network, batch: Batch, random?: Random): tf.Tens
   const last = rows.pop()!;
   const sum = rows.reduce((sum, rows) => tf.add(sum, rows));
   let x = dropout(norm(`${embeddings}.LayerNorm`, sum, last, 0), hiddenDropoutProb, random);
+  if (x.shape[1] !== config.hiddenSize) x = linear(`${family.prefix}embeddings_project`, x);
 
   const padding = Float32Array.from(batch.attentionMask, (token) => token ? 0 : -1e9);
   const mask = tf.tensor2d(padding, [B, T]);
@@ -73,33 +69,4 @@ function firstTokens(x: tf.Tensor2D, size: number): tf.Tensor2D {
   const width = x.shape[1];
   const byRow = tf.reshape(x, [size, -1, width]);
   return tf.reshape(tf.slice(byRow, [0, 0, 0], [size, 1, width]), [size, width]);
-}
-
-/** Names and shapes of the encoder's parameters, in a checkpoint's layout: linear weights are [out, in]. */
-export function encoderShapes(config: ModelConfig): Record<string, number[]> {
-  const { hiddenSize: H, intermediateSize: I } = config;
-  const { prefix, embeddings, layer } = families[config.modelType];
-  const norm = (name: string) => ({ [`${name}.weight`]: [H], [`${name}.bias`]: [H] });
-  const rows: Record<EmbeddingTable, number> = {
-    word_embeddings: config.vocabSize,
-    token_type_embeddings: config.typeVocabSize,
-    position_embeddings: config.maxPositionEmbeddings,
-  };
-  const shapes: Record<string, number[]> = norm(`${prefix}embeddings.LayerNorm`);
-  for (const table of embeddings) shapes[`${prefix}embeddings.${table}.weight`] = [rows[table], H];
-  for (let i = 0; i < config.numHiddenLayers; i++) {
-    const names = layer(i);
-    Object.assign(
-      shapes,
-      linearShapes(names.query, H, H),
-      linearShapes(names.key, H, H),
-      linearShapes(names.value, H, H),
-      linearShapes(names.attentionOutput, H, H),
-      norm(names.attentionNorm),
-      linearShapes(names.intermediate, I, H),
-      linearShapes(names.output, H, I),
-      norm(names.outputNorm),
-    );
-  }
-  return shapes;
 }

@@ -12,6 +12,8 @@ export interface Linear {
   apply(x: tf.Tensor2D, random?: Random): tf.Tensor2D;
   /** W as it is now, [out, in]; call it within a tidy. */
   weight(): tf.Tensor2D;
+  /** b as it is now, [out]; call it within a tidy. */
+  bias(): tf.Tensor1D;
 }
 
 /** The plain layer of two parameters; it keeps its input for the gradient only while its weight is trained. */
@@ -19,6 +21,7 @@ export function linear(weight: tf.Variable<tf.Rank.R2>, bias: tf.Variable<tf.Ran
   return {
     shape: weight.shape,
     weight: () => weight,
+    bias: () => bias,
     apply: (x) =>
       differentiable({ x, weight, bias }, (save) => {
         save(weight.trainable ? [weight, x] : [weight]);

@@ -40,6 +40,7 @@ export async function linear4bit(
   return {
     shape,
     weight: dequantized,
+    bias: () => bias,
     apply: (x) =>
       differentiable(
         { x, bias },

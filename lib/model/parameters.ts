@@ -2,7 +2,9 @@ import type { Variable } from "@tensorflow/tfjs-core";
 
 /** How much of a model is trained. */
 export interface ParameterCount {
+  /** Numbers that training changes. */
   trainable: number;
+  /** All numbers. */
   all: number;
   /** The line that peft's `print_trainable_parameters` prints. */
   toString(): string;

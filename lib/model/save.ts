@@ -4,7 +4,8 @@ import { TOKENIZER_FILES } from "../hub/model.ts";
 import { type TensorToWrite, writeSafetensors } from "../safetensors/safetensors.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Classifier } from "./classifier.ts";
-import { families } from "./families.ts";
+import { families } from "./families/families.ts";
+import { classifierShapes } from "./shapes.ts";
 
 /** What a folder may hold of a model saved earlier, by whatever program. */
 const MODEL = /^(config\.json|model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?)$/;
@@ -29,16 +30,17 @@ export async function saveModel(
   folder: string,
   tokenizer?: Tokenizer,
 ): Promise<void> {
-  const adapted = [...parameters.keys()].find((name) => name.includes(".lora_"));
-  if (adapted) {
-    throw new Error(
-      `Cannot save the model as '${adapted}' must be merged first: call mergeAdapter, or saveAdapter instead`,
-    );
-  }
   if ([...parameters.values()].some(({ dtype }) => dtype !== "float32")) {
     throw new Error(
       "Cannot save the model as 'loadIn4bit' must be false: current value is true. Save the adapter with " +
         "saveAdapter; to merge it, load it with the model in float32",
+    );
+  }
+  const { body, head } = classifierShapes(families[config.modelType], config, labels.length);
+  const added = [...parameters.keys()].find((name) => !(name in body) && !(name in head));
+  if (added) {
+    throw new Error(
+      `Cannot save the model as '${added}' must be merged first: call mergeAdapter, or saveAdapter instead`,
     );
   }
   const tensors = new Map<string, TensorToWrite>(

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { openSafetensors, toFloat32 } from "../safetensors/safetensors.ts";
-import type { Family } from "./families.ts";
+import type { Family } from "./families/family.ts";
 
 const REMEDY = "Do config.json and 'labels' belong to these weights?";
 

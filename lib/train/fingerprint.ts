@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Examples } from "../batches.ts";
-import type { Adapter } from "../adapter/adapter.ts";
+import type { Adapter } from "../adapter/state.ts";
 import type { TextModel } from "../model/classifier.ts";
 import type { TrainerOptions } from "./options.ts";
 
@@ -22,13 +22,14 @@ export async function fingerprint(
   options: Required<TrainerOptions>,
 ): Promise<Fingerprint> {
   const { raw: _raw, ...config } = model.config;
-  const { baseModelNameOrPath: _name, ...lora } = (model as Partial<Adapter>).lora ?? {};
+  const { method, peftConfig } = model as Partial<Adapter>;
+  const { baseModelNameOrPath: _name, ...adapter } = peftConfig ?? {};
   const taken: Fingerprint = {
     ...texts("", options, LEFT_OUT),
     train: hashOfRows(options.trainDataset),
     evaluation: hashOfRows(options.evalDataset),
     ...texts("config.", config),
-    ...texts("lora.", lora),
+    ...texts(`${method?.peftType.toLowerCase()}.`, adapter),
   };
   const frozen = createHash("sha256");
   for (const [name, variable] of model.parameters) {

@@ -127,7 +127,7 @@ Deno.test("removeAdapter() leaves a merged model as it is, ready for another ada
   const model = await loadClassifier(folder);
   const tensors = tf.memory().numTensors;
   const adapter = addLora(model, EVERYTHING);
-  mergeAdapter(adapter);
+  await mergeAdapter(adapter);
   const logits = () => tf.tidy(() => model.forward(batch()).dataSync());
   const merged = logits();
   removeAdapter(adapter);
@@ -142,7 +142,7 @@ Deno.test("model.dispose() frees its adapter too, in any state", async () => {
   const tensors = tf.memory().numTensors;
   for (const change of [() => {}, mergeAdapter, removeAdapter]) {
     const model = await loadClassifier(folder);
-    change(addLora(model, EVERYTHING));
+    await change(addLora(model, EVERYTHING));
     model.dispose();
     assert.equal(tf.memory().numTensors, tensors);
   }
@@ -155,6 +155,6 @@ Deno.test("addLora() refuses a second adapter, whatever state the first is in", 
   const adapter = addLora(model);
   assert.throws(() => addLora(model), { message });
   await assert.rejects(loadAdapter(model, `${folder}/adapter`), { message });
-  mergeAdapter(adapter);
+  await mergeAdapter(adapter);
   assert.throws(() => addLora(model), { message });
 });

@@ -7,6 +7,7 @@ import {
   addLora,
   loadAdapter,
   loadClassifier,
+  type LoraConfig,
   readSafetensors,
   saveAdapter,
   type StoredTensor,
@@ -56,8 +57,11 @@ for (const kind of KINDS) {
     await using folder = await temporaryFolder();
     await saveAdapter(adapter, `${folder.path}/lora/adapter`);
     const again = await loadAdapter(await loadClassifier(from), `${folder.path}/lora/adapter`);
-    assert.deepEqual(again.lora, adapter.lora);
-    assert.deepEqual(Object.keys(again.lora.rankPattern), Object.keys(options.rankPattern));
+    assert.deepEqual(again.peftConfig, adapter.peftConfig);
+    assert.deepEqual(
+      Object.keys((again.peftConfig as LoraConfig).rankPattern),
+      Object.keys(options.rankPattern),
+    );
     assert.deepEqual(again.forward(batch()).dataSync(), adapter.forward(batch()).dataSync());
   });
 }
@@ -82,7 +86,7 @@ async function accepts(
   change: Parameters<typeof alteredCopy>[1],
   tolerance = 1e-5,
 ) {
-  const folder = fixture(`lora/${option}`);
+  const folder = fixture(option);
   const expected = await readExpected(folder);
   const { kind } = JSON.parse(await Deno.readTextFile(`${folder}/expected.json`));
   const base = await readReference(kind);
@@ -99,7 +103,7 @@ const renamed = (change: (name: string) => string) => (tensors: Map<string, Stor
 };
 
 Deno.test("loadAdapter() accepts tensors in F16", () =>
-  accepts("dora", {
+  accepts("lora/dora", {
     tensors(tensors) {
       for (const [name, { shape, data }] of tensors) {
         const numbers = new Float16Array(data as Float32Array);
@@ -110,13 +114,15 @@ Deno.test("loadAdapter() accepts tensors in F16", () =>
 
 for (
   const [option, pattern, replacement] of [
-    ["dora", /lora_([AB])/, "lora_$1.default"],
-    ["dora", /lora_magnitude_vector/, "lora_magnitude_vector.default.weight"],
-    ["dora", /lora_magnitude_vector/, "lora_magnitude_vector.default"],
-    ["rslora", /classifier/, "classifier.modules_to_save"],
-    ["rslora", /classifier/, "classifier.modules_to_save.default"],
-    ["bias-lora-only", /base_layer\./, ""], // as peft wrote it when its layer was a linear one
-    ["gaussian", /base_model\.model\./, ""],
+    ["lora/dora", /lora_([AB])/, "lora_$1.default"],
+    ["lora/dora", /lora_magnitude_vector/, "lora_magnitude_vector.default.weight"],
+    ["lora/dora", /lora_magnitude_vector/, "lora_magnitude_vector.default"],
+    ["lora/rslora", /classifier/, "classifier.modules_to_save"],
+    ["lora/rslora", /classifier/, "classifier.modules_to_save.default"],
+    ["lora/bias-lora-only", /base_layer\./, ""], // as peft wrote it when its layer was a linear one
+    ["lora/gaussian", /base_model\.model\./, ""],
+    ["ia3/defaults", /ia3_l/, "ia3_l.default"],
+    ["ia3/defaults", /classifier/, "classifier.modules_to_save.default"],
   ] as const
 ) {
   Deno.test(`loadAdapter() accepts keys of ${option} with '${replacement}'`, () =>
@@ -130,7 +136,7 @@ Deno.test("loadAdapter() accepts an adapter_config.json of a few fields, without
   );
   const none = Object.fromEntries(Object.keys(rest).map((key) => [key, undefined]));
   const few = { ...none, peft_type: "LORA", task_type: "SEQ_CLS", r, lora_alpha, target_modules };
-  await accepts("gaussian", { json: few });
+  await accepts("lora/gaussian", { json: few });
   await using copy = await alteredCopy(folder, { json: few });
   const path = `${copy.path}/adapter_model.safetensors`;
   await writeSafetensors(path, await readSafetensors(path), {});
@@ -145,7 +151,7 @@ Deno.test("loadAdapter() warns of a field that it does not know, and goes on", a
   const { warn } = console;
   console.warn = (text) => said.push(text);
   try {
-    await accepts("rslora", { json: { use_magic: true, revision: "main" } });
+    await accepts("lora/rslora", { json: { use_magic: true, revision: "main" } });
   } finally {
     console.warn = warn;
   }
@@ -193,13 +199,13 @@ const FAULTS: {
   },
   {
     what: "another kind of adapter",
-    json: { peft_type: "IA3" },
-    error: /'peft_type' must be "LORA": current value is "IA3"/,
+    json: { peft_type: "OFT" },
+    error: /'peft_type' must be LORA.*: current value is "OFT". Other adapters are not supported/,
   },
   {
     what: "another rank",
     json: { r: 3 },
-    error: /lora_A.weight' must be \[3,32\]: current value is \[4,32\]. Do its rank and/,
+    error: /lora_A.weight' must be \[3,32\]: current value is \[4,32\]. Do adapter_config.json and/,
   },
   {
     what: "another way to begin",

@@ -17,7 +17,7 @@ for (const kind of KINDS) {
     const names = [...model.parameters.keys()];
     const adapter = await loadAdapter(model, `${reference.folder}/adapter`);
     const before = adapter.forward(reference.batch()).dataSync().slice();
-    mergeAdapter(adapter);
+    await mergeAdapter(adapter);
     assert.deepEqual([...model.parameters.keys()], names);
     const merged = model.forward(reference.batch()).dataSync();
     assertClose(merged, before, 1e-5);
@@ -26,22 +26,22 @@ for (const kind of KINDS) {
   });
 }
 
-for (const option of ["rslora", "together", "bias-all"]) {
+for (const option of ["lora/rslora", "lora/together", "lora/bias-all", "ia3/expression"]) {
   Deno.test(`unmergeAdapter() restores weights and adapter bit for bit with ${option}`, async () => {
     const reference = await readReference("roberta");
     const model = await loadClassifier(reference.folder);
     const numbers = () => [...model.parameters].map(([name, x]) => [name, x.dataSync().slice()]);
     const logits = () => tf.tidy(() => model.forward(reference.batch()).dataSync());
-    const adapter = await loadAdapter(model, fixture(`lora/${option}`));
+    const adapter = await loadAdapter(model, fixture(option));
     const [before, answers, tensors] = [numbers(), logits(), tf.memory().numTensors];
-    mergeAdapter(adapter);
+    await mergeAdapter(adapter);
     const merged = logits();
     assert.notDeepEqual(merged, answers);
     unmergeAdapter(adapter);
     assert.deepEqual(numbers(), before);
     assert.deepEqual(logits(), answers);
     assert.equal(tf.memory().numTensors, tensors);
-    mergeAdapter(adapter);
+    await mergeAdapter(adapter);
     assert.deepEqual(logits(), merged);
   });
 }
@@ -55,7 +55,7 @@ for (const value of [NaN, Infinity]) {
     const [, last] = [...adapter.layers.values()].slice(-2);
     last!.B.assign(tf.fill(last!.B.shape, value));
     const [before, linears, tensors] = [numbers(), [...model.linears], tf.memory().numTensors];
-    assert.throws(() => mergeAdapter(adapter), {
+    await assert.rejects(mergeAdapter(adapter), {
       name: "RangeError",
       message: /'bert.encoder.layer.1.attention.self.value.weight' must stay finite/,
     });
@@ -63,16 +63,30 @@ for (const value of [NaN, Infinity]) {
     assert.deepEqual([...model.linears], linears);
     assert.equal(tf.memory().numTensors, tensors);
     last!.B.assign(tf.zeros(last!.B.shape));
-    mergeAdapter(adapter);
+    await mergeAdapter(adapter);
   });
 }
+
+Deno.test("mergeAdapter() merges once, however often it is called at the same time", async () => {
+  const { folder, batch } = await readReference("roberta");
+  const model = await loadClassifier(folder);
+  const adapter = await loadAdapter(model, fixture("ia3/defaults"));
+  const before = adapter.forward(batch()).dataSync();
+  const tensors = tf.memory().numTensors;
+  const [one, other] = await Promise.allSettled([mergeAdapter(adapter), mergeAdapter(adapter)]);
+  assert.equal(one.status, "fulfilled");
+  assert.match(`${(other as PromiseRejectedResult).reason}`, /must be enabled: .* is merged/);
+  assertClose(tf.tidy(() => model.forward(batch()).dataSync()), before, 1e-5);
+  unmergeAdapter(adapter);
+  assert.equal(tf.memory().numTensors, tensors);
+});
 
 Deno.test("mergeAdapter() refuses weights at four bits and says where to merge instead", async () => {
   const { folder, batch } = await readReference("bert");
   const model = await loadClassifier(folder, { loadIn4bit: true });
   const adapter = await loadAdapter(model, fixture("lora/dora"));
   const before = model.forward(batch()).dataSync();
-  assert.throws(() => mergeAdapter(adapter), {
+  await assert.rejects(mergeAdapter(adapter), {
     name: "TypeError",
     message: /query.weight' must be a float32 parameter: current value is int32. Load the adapter/,
   });

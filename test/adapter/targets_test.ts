@@ -93,7 +93,7 @@ const FAULTS: [Partial<LoraConfig>, RegExp][] = [
   ],
   [
     { targetModules: ".*query", layersToTransform: 1 },
-    /'layersToTransform' must be null where 'targetModules' is no list: current value is 1/,
+    /'layersToTransform' must be null where 'targetModules' is not a list: current value is 1/,
   ],
   [
     { rankPattern: { query: 2, k_proj: 3 } },

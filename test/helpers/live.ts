@@ -74,16 +74,20 @@ export function paddedBatch({ vocabSize, padTokenId }: ModelConfig): Batch {
 
 /** Makes a folder with the batch on which Python is to compute the logits of what else comes there. */
 export async function writeBatch(folder: string, batch: Batch) {
-  const { inputIds, attentionMask, size, length } = batch;
-  const tensor = (data: Int32Array): StoredTensor => ({
+  const { inputIds, attentionMask, labels, size, length } = batch;
+  const tensor = (data: Int32Array, shape = [size, length]): StoredTensor => ({
     dtype: "I32",
-    shape: [size, length],
+    shape,
     data,
   });
   await Deno.mkdir(folder);
   await writeSafetensors(
     `${folder}/batch.safetensors`,
-    new Map([["input_ids", tensor(inputIds)], ["attention_mask", tensor(attentionMask)]]),
+    new Map([
+      ["input_ids", tensor(inputIds)],
+      ["attention_mask", tensor(attentionMask)],
+      ["labels", tensor(labels, [size])],
+    ]),
   );
 }
 

@@ -2,7 +2,7 @@ import type { Batch } from "lightweight-finetuning";
 import { readSafetensors, type StoredTensor } from "lightweight-finetuning";
 
 /** The tiny models that test/fixtures/make.py wrote, with what Transformers and peft computed on them. */
-export const KINDS = ["bert", "roberta", "xlm-roberta", "distilbert"] as const;
+export const KINDS = ["bert", "roberta", "xlm-roberta", "distilbert", "electra"] as const;
 
 export const fixture = (path: string) => new URL(`../fixtures/${path}`, import.meta.url).pathname;
 

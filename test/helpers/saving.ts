@@ -19,9 +19,9 @@ function modelSaver(): Save {
     const data = numbers[version];
     const weight = { dtype: "float32", shape: [data.length], data: () => Promise.resolve(data) };
     const model = {
-      config: { modelType: "bert", raw: {} },
+      config: { modelType: "bert", numHiddenLayers: 0, raw: {} },
       labels: [version],
-      parameters: new Map([["one", weight], ["two", weight]]),
+      parameters: new Map([["classifier.weight", weight], ["classifier.bias", weight]]),
     } as unknown as Classifier;
     await saveModel(model, folder, tokenizers[version]);
   };

@@ -34,7 +34,7 @@ async function withModel(
   await using served = await temporaryFolder();
   await using model = await temporaryFolder();
   const classifier = await loadClassifier(REFERENCE.folder);
-  mergeAdapter(await loadAdapter(classifier, ADAPTER));
+  await mergeAdapter(await loadAdapter(classifier, ADAPTER));
   await saveModel(classifier, model.path, await loadTokenizer(`${HUB}/models/tiny/wordpiece`));
   await withHub((hub, options) => test(hub, options, model.path), served.path);
   tf.disposeVariables();

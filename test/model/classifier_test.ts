@@ -29,6 +29,7 @@ const NEW = {
     "classifier.weight",
     "classifier.bias",
   ],
+  electra: ROBERTA_HEAD,
 };
 const LABELS = ["a", "b", "c", "d"];
 const MAX_TOKENS = 40; // RoBERTa's position tables have two rows more
@@ -158,6 +159,11 @@ Deno.test("loadClassifier() gives what config.json leaves out the value that Tra
     [config.hiddenDropoutProb, config.attentionProbsDropoutProb, config.classifierDropout],
     [0.1, 0.1, 0.2],
   );
+  await using electra = await alteredCopy(fixture("electra"), {
+    json: { summary_last_dropout: 0.5, classifier_dropout: null, hidden_dropout_prob: 0.3 },
+  });
+  const { config: { classifierDropout, embeddingSize } } = await loadClassifier(electra.path);
+  assert.deepEqual([classifierDropout, embeddingSize], [0.3, 8]);
   await using other = await alteredCopy(fixture("xlm-roberta"), {
     json: { pad_token_id: undefined },
   });
@@ -238,6 +244,24 @@ const FAULTS: {
     kind: "distilbert",
     json: { activation: "relu" },
     error: /'activation' must be gelu: current value is "relu"/,
+  },
+  {
+    what: "another activation of ELECTRA",
+    kind: "electra",
+    json: { hidden_act: "relu" },
+    error: /'hidden_act' must be gelu: current value is "relu"/,
+  },
+  {
+    what: "another size of ELECTRA's embeddings",
+    kind: "electra",
+    json: { embedding_size: undefined },
+    error: /'electra.embeddings\S+' must be \[.*128.*\]: current value is \[.*8.*\]/,
+  },
+  {
+    what: "a size of embeddings that is no number",
+    kind: "electra",
+    json: { embedding_size: "8" },
+    error: /'embedding_size' must be a number: current value is "8"/,
   },
   {
     what: "other positions",

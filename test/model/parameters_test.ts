@@ -11,8 +11,8 @@ import {
   openDevice,
   trainableParameters,
 } from "lightweight-finetuning";
-import { encoderShapes } from "../../lib/model/encoder.ts";
-import { families } from "../../lib/model/families.ts";
+import { families } from "../../lib/model/families/families.ts";
+import { classifierShapes } from "../../lib/model/shapes.ts";
 
 const { trainableParameters: LINES } = JSON.parse(
   await Deno.readTextFile(fixture("expected.json")),
@@ -44,11 +44,12 @@ function robertaBase(): Classifier {
     typeVocabSize: 1,
   } as ModelConfig;
   const parameters = new Map<string, tf.Variable>();
-  for (const [name, shape] of Object.entries(encoderShapes(config))) {
+  const { body, head } = classifierShapes(families.roberta, config, 4);
+  for (const [name, shape] of Object.entries(body)) {
     const size = shape.reduce((a, b) => a * b);
     parameters.set(name, { shape, size, trainable: true } as unknown as tf.Variable);
   }
-  for (const [name, shape] of Object.entries(families.roberta.headShapes(768, 4))) {
+  for (const [name, shape] of Object.entries(head)) {
     parameters.set(name, tf.variable(tf.zeros(shape)));
   }
   const linears = [...parameters].filter(([name]) => /layer.*[a-z]+(?<!Norm)\.weight$/.test(name))

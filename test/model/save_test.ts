@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import {
+  type Adapter,
+  addIa3,
   addLora,
+  type Classifier,
   loadClassifier,
   loadTokenizer,
   mergeAdapter,
@@ -50,16 +53,23 @@ for (const kind of KINDS) {
   });
 }
 
-Deno.test("saveModel() refuses an adapter until it is merged", async () => {
-  await using folder = await temporaryFolder();
-  const model = await loadClassifier((await readReference("bert")).folder);
-  const adapter = addLora(model);
-  await assert.rejects(saveModel(model, folder.path), {
-    message: "Cannot save the model as 'bert.encoder.layer.0.attention.self.query.lora_A.weight' " +
-      "must be merged first: call mergeAdapter, or saveAdapter instead",
+const ADAPTERS: [first: string, add: (model: Classifier) => Adapter][] = [
+  ["self.query.lora_A.weight", addLora],
+  ["output.dense.ia3_l", addIa3],
+];
+
+for (const [first, add] of ADAPTERS) {
+  Deno.test(`saveModel() refuses an adapter with ${first} until it is merged`, async () => {
+    await using folder = await temporaryFolder();
+    const model = await loadClassifier((await readReference("bert")).folder);
+    const adapter = add(model);
+    await assert.rejects(saveModel(model, folder.path), {
+      message: `Cannot save the model as 'bert.encoder.layer.0.attention.${first}' ` +
+        "must be merged first: call mergeAdapter, or saveAdapter instead",
+    });
+    assert.deepEqual([...Deno.readDirSync(folder.path)], []);
+    await mergeAdapter(adapter);
+    await saveModel(model, folder.path);
+    assert.deepEqual((await loadClassifier(folder.path)).newParameters, []);
   });
-  assert.deepEqual([...Deno.readDirSync(folder.path)], []);
-  mergeAdapter(adapter);
-  await saveModel(model, folder.path);
-  assert.deepEqual((await loadClassifier(folder.path)).newParameters, []);
-});
+}

@@ -56,7 +56,7 @@ parity("what publish() sends is read by Transformers, peft and huggingface_hub",
   await saveModel(model, `${run}/model`, TOKENIZER);
   const adapter = await loadAdapter(model, `${reference.folder}/adapter`);
   const ours = new Map([["me/adapter", logitsOf(adapter, reference.batch())]]);
-  mergeAdapter(adapter);
+  await mergeAdapter(adapter);
   ours.set("me/merged", logitsOf(model, reference.batch()));
   await saveModel(model, `${run}/merged`, TOKENIZER);
 

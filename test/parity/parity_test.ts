@@ -28,7 +28,8 @@ import {
   saveModel,
   type TextModel,
 } from "lightweight-finetuning";
-import { families } from "../../lib/model/families.ts";
+import { ending } from "../../lib/adapter/targets.ts";
+import { families } from "../../lib/model/families/families.ts";
 
 /** Compares the logits of saved files, loaded here and there; `model` and `adapter` are folders that Python wrote. */
 async function compareFiles(name: string, model: string, adapter: string, folder: string) {
@@ -49,15 +50,16 @@ async function compareFiles(name: string, model: string, adapter: string, folder
   classifier.dispose();
 
   classifier = await load();
-  const { loraTargets, layer } = families[classifier.config.modelType];
-  const targetModules = [...loraTargets, layer(1).output];
+  const { query, value } = families[classifier.config.modelType].layer(0);
+  const { output } = families[classifier.config.modelType].layer(1);
+  const targetModules = [ending(query), ending(value), output];
   const lora = addLora(classifier, { r: 4, loraAlpha: 10, targetModules });
   shake(lora);
   path = await note("our adapter", lora);
   await Deno.symlink(model, `${path}/model`);
   await saveAdapter(lora, `${path}/adapter`);
   path = await note("our merged model", lora); // before merging, so that the merge is compared too
-  mergeAdapter(lora);
+  await mergeAdapter(lora);
   await saveModel(classifier, `${path}/model`);
   classifier.dispose();
 

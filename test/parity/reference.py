@@ -122,6 +122,14 @@ def named(prefix, tensors):
     }
 
 
+def plain(name):
+    """What a parameter is called without peft's wrappers."""
+    name = name.removeprefix("base_model.model.")
+    for part in [".modules_to_save.default", ".base_layer", ".default"]:
+        name = name.replace(part, "")
+    return name.removesuffix(".weight") if "magnitude" in name else name
+
+
 def trained(model, pick):
     """pick(parameter) of each trained parameter, named as the saved file names it."""
     tensors = {name: pick(p) for name, p in model.named_parameters() if p.requires_grad}

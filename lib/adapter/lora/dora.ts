@@ -4,21 +4,24 @@ import { differentiable } from "../../kernels/differentiable.ts";
 import { dropout } from "../../kernels/dropout.ts";
 import type { Linear } from "../../model/linear.ts";
 
+/** A change ΔW of a layer's weight, as a layer without a bias. */
+export type Update = Omit<Linear, "bias">;
+
 /**
  * A layer whose update turns the rows of the weights while their lengths are numbers of their own:
  * W' = magnitude · (W + ΔW) / ‖W + ΔW‖.
  *
- * @param update ΔW as a layer.
- * @param magnitude [out]
- * @param rate Of dropout on the update's input.
+ * @param magnitude The lengths of the rows, [out].
+ * @param rate Dropout rate of the update's input.
  * @see Liu et al., DoRA, 2024; peft's DoraLinearLayer
  */
-export function dora(base: Linear, update: Linear, magnitude: tf.Tensor1D, rate: number): Linear {
+export function dora(base: Linear, update: Update, magnitude: tf.Tensor1D, rate: number): Linear {
   const scale = () => tf.div<tf.Tensor1D>(magnitude, rowNorms(base, update));
   return {
     shape: base.shape,
     weight: () =>
       tf.mul(tf.add(base.weight(), update.weight()), tf.reshape(scale(), [base.shape[0], 1])),
+    bias: base.bias,
     apply(x, random) {
       // As in peft, dropout spares the base's answer; to it comes W'·kept − W·kept.
       const kept = dropout(x, rate, random);
@@ -30,7 +33,7 @@ export function dora(base: Linear, update: Linear, magnitude: tf.Tensor1D, rate:
 }
 
 /** The length of each row of W + ΔW, [out]; to the gradient it is a constant (§4.3). */
-export function rowNorms(base: Linear, update: Linear): tf.Tensor1D {
+export function rowNorms(base: Linear, update: Update): tf.Tensor1D {
   const rows = () => tf.add<tf.Tensor2D>(base.weight(), update.weight());
   // What is computed inside is not recorded, and without inputs nothing flows back.
   return differentiable({}, () => tf.sqrt<tf.Tensor1D>(tf.sum(tf.square(rows()), 1)), () => ({}));

@@ -3,21 +3,18 @@ import type { Random } from "../../device/random.ts";
 import { add } from "../../kernels/add.ts";
 import { dropout } from "../../kernels/dropout.ts";
 import type { Linear } from "../../model/linear.ts";
+import type { AdaptedLayer } from "../method.ts";
 import type { LoraConfig } from "./config.ts";
-import { dora, rowNorms } from "./dora.ts";
+import { dora, rowNorms, type Update } from "./dora.ts";
 
 /** One adapted layer. */
-export interface LoraLayer {
+export interface LoraLayer extends AdaptedLayer {
   /** [r, in] */
   A: tf.Variable<tf.Rank.R2>;
   /** [out, r] */
   B: tf.Variable<tf.Rank.R2>;
   /** DoRA's length of each row of the weights, [out]. */
   magnitude?: tf.Variable<tf.Rank.R1>;
-  /** Without the update. */
-  base: Linear;
-  /** With it. */
-  adapted: Linear;
 }
 
 /**
@@ -31,7 +28,7 @@ export function loraLayer(base: Linear, config: LoraConfig, random: Random): Lor
   const { r, loraAlpha, loraDropout: rate } = config;
   const scaling = loraAlpha / (config.useRslora ? Math.sqrt(r) : r);
   const { A, B } = initialize(base.shape, config, random);
-  const update: Linear = {
+  const update: Update = {
     shape: base.shape,
     weight: () => tf.mul(tf.matMul(B, A), scaling),
     apply(x) {
@@ -46,6 +43,7 @@ export function loraLayer(base: Linear, config: LoraConfig, random: Random): Lor
   const adapted: Linear = {
     shape: base.shape,
     weight: () => tf.add(base.weight(), update.weight()),
+    bias: base.bias,
     apply: (x, random) => add(base.apply(x, random), update.apply(dropout(x, rate, random))),
   };
   return { A, B, base, adapted };
@@ -76,14 +74,4 @@ function variable<R extends tf.Rank>(initial: () => tf.Tensor<R>): tf.Variable<R
   const result = tf.variable(value);
   value.dispose();
   return result;
-}
-
-/** A layer's own variables, by their names in an adapter's file. */
-export function loraParameters(module: string, { A, B, magnitude }: LoraLayer) {
-  const parameters: [string, tf.Variable][] = [
-    [`${module}.lora_A.weight`, A],
-    [`${module}.lora_B.weight`, B],
-  ];
-  if (magnitude) parameters.push([`${module}.lora_magnitude_vector`, magnitude]);
-  return parameters;
 }

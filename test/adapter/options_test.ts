@@ -1,26 +1,33 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
-import { assertClose, maxDifference } from "../../helpers/close.ts";
-import { temporaryFolder } from "../../helpers/altered.ts";
-import { assertGradients, lossAndGradients, withoutGradient } from "../../helpers/gradients.ts";
-import { fixture, readExpected, readReference } from "../../helpers/reference.ts";
-import { trainOnBatches } from "../../helpers/training.ts";
+import { assertClose, maxDifference } from "../helpers/close.ts";
+import { temporaryFolder } from "../helpers/altered.ts";
+import { assertGradients, lossAndGradients, withoutGradient } from "../helpers/gradients.ts";
+import { fixture, readExpected, readReference } from "../helpers/reference.ts";
+import { trainOnBatches } from "../helpers/training.ts";
 import {
+  type Adapter,
+  addIa3,
+  addLora,
   type Batch,
+  type Classifier,
   createRandom,
   loadAdapter,
   loadClassifier,
+  type LoraConfig,
   mergeAdapter,
   saveAdapter,
   trainableParameters,
 } from "lightweight-finetuning";
-import { type DevicePort, port, usePort } from "../../../lib/device/port.ts";
+import { type DevicePort, port, usePort } from "../../lib/device/port.ts";
 
-// One folder for each option, written by peft: test/fixtures/lora.py.
-const OPTIONS = [...Deno.readDirSync(fixture("lora"))].map(({ name }) => name).sort();
+// One folder for each option of a method, written by peft: test/fixtures/adapters.py.
+const OPTIONS = ["lora", "ia3"].flatMap((method) =>
+  [...Deno.readDirSync(fixture(method))].map(({ name }) => `${method}/${name}`).sort()
+);
 
 async function loadOption(option: string) {
-  const folder = fixture(`lora/${option}`);
+  const folder = fixture(option);
   const expected = await readExpected(folder);
   const notes: { kind: string; trained: string[]; trainableParameters: string } = JSON.parse(
     await Deno.readTextFile(`${folder}/expected.json`),
@@ -32,7 +39,7 @@ async function loadOption(option: string) {
   return { folder, base, batch: base.batch(), untouched, adapter, expected, notes };
 }
 
-/** Has dropout drop what FixedDropout of test/fixtures/lora.py drops. */
+/** Has dropout drop what FixedDropout of test/fixtures/adapters.py drops. */
 const fixedUniform: DevicePort["uniform"] = ([rows = 0, width = 0], [, draw]) => {
   const isKept = (_: unknown, i: number) => (i % width + draw) % 4 ? 1 : 0;
   return tf.tensor2d(Float32Array.from({ length: rows * width }, isKept), [rows, width]);
@@ -47,7 +54,7 @@ for (const option of OPTIONS) {
     const trainable = [...adapter.parameters].filter(([, variable]) => variable.trainable);
     assert.deepEqual(trainable.map(([name]) => name).sort(), notes.trained);
     assert.equal(String(trainableParameters(adapter)), notes.trainableParameters);
-    mergeAdapter(adapter);
+    await mergeAdapter(adapter);
     const merged = adapter.forward(batch).dataSync<"float32">();
     assertClose(merged, expected.numbers("merged.logits"), 1e-5);
   });
@@ -71,7 +78,9 @@ for (const option of OPTIONS) {
 
   Deno.test(`every gradient of one step with ${option} is PyTorch's`, async () => {
     const { adapter, batch, expected } = await loadOption(option);
-    const random = adapter.lora.loraDropout ? createRandom(0) : undefined;
+    const random = (adapter.peftConfig as Partial<LoraConfig>).loraDropout
+      ? createRandom(0)
+      : undefined;
     const model = { ...adapter, forward: (batch: Batch) => adapter.forward(batch, random) };
     const tensors = tf.memory().numTensors;
     using _fixed = usePort({ ...port(), kernels: {}, uniform: fixedUniform });
@@ -92,5 +101,20 @@ for (const option of OPTIONS) {
       const tolerance = withoutGradient(name) ? 1e-1 : 1e-4;
       assertClose(adapter.parameters.get(name)!.dataSync(), after, tolerance, name);
     }
+  });
+}
+
+const DEFAULTS: [option: string, add: (model: Classifier) => Adapter][] = [
+  ["lora/defaults-electra", addLora],
+  ["ia3/defaults", addIa3],
+  ["ia3/defaults-bert", addIa3],
+];
+
+for (const [option, add] of DEFAULTS) {
+  Deno.test(`without targetModules, those of peft are adapted in ${option}`, async () => {
+    const { adapter: theirs, base } = await loadOption(option);
+    const ours = add(await loadClassifier(base.folder));
+    assert.deepEqual([...ours.layers.keys()], [...theirs.layers.keys()]);
+    assert.deepEqual([...ours.parameters.keys()], [...theirs.parameters.keys()]);
   });
 }

@@ -1,0 +1,86 @@
+import type { LayerNames } from "../model/families/family.ts";
+import { completeConfig } from "./config.ts";
+import type { Method, PeftConfig } from "./method.ts";
+import { methods } from "./methods.ts";
+
+/** Which peft's files these are. */
+export const PEFT_VERSION = "0.21.2";
+
+/** adapter_config.json as peft writes it, but with patterns in the order in which they count. */
+export function toPeft(
+  { peftType, unsupported, irrelevant, floats }: Method,
+  config: PeftConfig,
+): string {
+  const fields: Record<string, unknown> = {
+    ...unsupported,
+    ...IRRELEVANT,
+    ...irrelevant,
+    peft_type: peftType,
+  };
+  for (const [name, value] of Object.entries(config)) fields[snakeCase(name)] = value;
+  if (!config.modulesToSave.length) fields.modules_to_save = null;
+  const sorted = Object.entries(fields).sort(([a], [b]) => a < b ? -1 : 1);
+  const text = JSON.stringify(Object.fromEntries(sorted), null, 2);
+  return floats.reduce(
+    (text, field) => text.replace(new RegExp(`("${field}": -?\\d+)(?=,?\\n)`), "$1.0"),
+    text,
+  );
+}
+
+/**
+ * Reads adapter_config.json. Like peft, it warns of fields that it does not know and ignores them.
+ *
+ * @param path Where the text is from, for messages.
+ * @param names What the parts of a layer are called in the model.
+ * @throws {TypeError} When it is not JSON, makes no adapter, or asks for something that changes the numbers and is not
+ * implemented.
+ */
+export function fromPeft(
+  text: string,
+  path: string,
+  names: LayerNames,
+): { method: Method; config: PeftConfig } {
+  try {
+    const raw: Record<string, unknown> = JSON.parse(text);
+    const method = methods.find(({ peftType }) => peftType === raw.peft_type);
+    if (!method) {
+      throw new TypeError(
+        `'peft_type' must be ${methods.map(({ peftType }) => peftType).join(" or ")}: ` +
+          `current value is ${JSON.stringify(raw.peft_type)}. Other adapters are not supported`,
+      );
+    }
+    for (const [key, off] of Object.entries(method.unsupported)) {
+      if (isEmpty(raw[key]) || raw[key] === off) continue;
+      throw new TypeError(
+        `'${key}' must be ${JSON.stringify(off)}: current value is ${JSON.stringify(raw[key])}. ` +
+          "Adapters with this option are not supported",
+      );
+    }
+    const options = Object.keys(method.defaults(names, {}));
+    const known = [
+      ...options.map(snakeCase),
+      ...Object.keys({ ...method.unsupported, ...method.irrelevant, ...IRRELEVANT }),
+      "peft_type",
+    ];
+    const unknown = Object.keys(raw).filter((key) => !known.includes(key));
+    if (unknown.length) console.warn(`${path}: ignored, as they are not known, are ${unknown}`);
+    const given = options.map((name) => [name, raw[snakeCase(name)] ?? null] as const)
+      .filter(([name, value]) => value !== null || name === "taskType");
+    const config = completeConfig(method, names, Object.fromEntries(given));
+    return { method, config };
+  } catch (error) {
+    throw new TypeError(`Cannot load ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+const isEmpty = (value: unknown) => ["null", "[]", "{}", undefined].includes(JSON.stringify(value));
+
+/** Fields that change nothing about a saved adapter of any method, and what peft writes. */
+const IRRELEVANT: Record<string, unknown> = {
+  auto_mapping: null,
+  inference_mode: true,
+  peft_version: PEFT_VERSION,
+  revision: null,
+};
