@@ -16,7 +16,7 @@ lab: setup ## open JupyterLab on the notebooks
 	@$(DENO) task lab
 
 test: setup ## check the code and run all tests, the notebooks included
-	@$(DENO) task test
+	@$(DENO) task ok
 
 render: setup ## run the notebooks of $PROFILE and keep their outputs in notebooks/
 	@$(DENO) task render

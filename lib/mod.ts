@@ -86,4 +86,6 @@ export type { AdamWOptions, Moments, Optimizer } from "./train/optimizer.ts";
 export type { ComputeMetrics, EvalPrediction } from "./train/metrics.ts";
 export type { TrainerOptions } from "./train/options.ts";
 export { linearSchedule } from "./train/schedule.ts";
+export type { LrSchedulerType, Schedule } from "./train/schedule.ts";
+export type { SamplingStrategy } from "./train/order.ts";
 export { Trainer } from "./train/trainer.ts";

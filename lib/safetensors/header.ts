@@ -1,5 +1,5 @@
 /** How a tensor's numbers are stored; the names are the file format's own. */
-export type Dtype = keyof typeof DTYPES;
+export type Dtype = "I64" | "F64" | "F32" | "I32" | "BF16" | "F16" | "I16" | "I8" | "U8" | "BOOL";
 
 /** What a .safetensors file says before its numbers. */
 export interface Header {

@@ -1,8 +1,10 @@
 import { createRandom, permutation } from "../device/random.ts";
 
-/** In which order training rows can come, by Transformers' names. */
-export const samplingStrategies = ["random", "sequential", "group_by_length"] as const;
-export type SamplingStrategy = typeof samplingStrategies[number];
+/** In which order training rows come, by Transformers' names. */
+export type SamplingStrategy = "random" | "sequential" | "group_by_length";
+
+/** All of them. */
+export const samplingStrategies: SamplingStrategy[] = ["random", "sequential", "group_by_length"];
 
 /**
  * The order of rows in an epoch; the seed and the epoch alone decide it.
