@@ -111,7 +111,7 @@ async function replaceFolder(
   using _oldLock = isNew ? undefined : await openLocked(path, () => openFolder(path));
   let old = "";
   try {
-    if (await isThere(replaced)) await Deno.remove(replaced, { recursive: true });
+    if (await isThere(replaced)) await discard(replaced, path, owned);
     for (const { name } of await entries(partial)) {
       await Deno.remove(`${partial}/${name}`, { recursive: true });
     }
@@ -127,10 +127,15 @@ async function replaceFolder(
   }
   await flush(dirname(path));
   if (isNew) return;
-  await keep(old, path, owned, moveNewer);
   const cwd = Deno.cwd();
   if (`${cwd}/`.startsWith(`${old}/`)) Deno.chdir(path + cwd.slice(old.length));
-  await Deno.remove(old, { recursive: true }).catch(() => {}); // the next write tries again
+  await discard(old, path, owned).catch(() => {}); // the next write tries again
+}
+
+/** Removes an old folder, once what has come to it since {@link linkOrCopy} is in the new one. */
+async function discard(old: string, path: string, owned: RegExp) {
+  await keep(old, path, owned, moveNewer);
+  await Deno.remove(old, { recursive: true });
 }
 
 /**
@@ -270,7 +275,6 @@ async function linkOrCopy(source: string, target: string) {
   }
 }
 
-/** Brings what has come to the old folder since {@link linkOrCopy}. */
 async function moveNewer(source: string, target: string) {
   const there = await Deno.lstat(target).catch(() => undefined);
   const { mtime } = await Deno.lstat(source);
