@@ -185,6 +185,7 @@ Deno.test("writeFolder() leaves the old folder when it fails, and removes its ow
   assert.deepEqual(namesIn(folder.path), ["folder"]);
   await assert.rejects(write(`${path}/README.md`, "a"), /README\.md: File exists/);
   assert.deepEqual(await hashes(path), old);
+  assert.deepEqual(namesIn(path), ["README.md", "a", "checkpoints", "dangling", "last"]);
 });
 
 for (const [what, stub] of [["exchanges", undefined], ["cannot exchange", unsupported]] as const) {
