@@ -85,11 +85,11 @@ export async function writeFolder(
   try {
     await replaceFolder(path, write, owned);
   } catch (error) {
-    if (!(error as { code?: string }).code) throw error; // the system gives its errors one
-    const message = `Cannot write ${path}: ${
-      (error as Error).message
-    }. What was there is unchanged`;
-    throw new Error(message, { cause: error });
+    const { code, message } = error as Error & { code?: string };
+    if (!code) throw error; // the system gives its errors one
+    throw new Error(`Cannot write ${path}: ${message}. What was there is unchanged`, {
+      cause: error,
+    });
   }
 }
 
@@ -101,17 +101,19 @@ async function replaceFolder(
   await Deno.mkdir(dirname(path), { recursive: true });
   path = await Deno.realPath(path).catch(() => resolve(path));
   const [partial, replaced] = [`${path}.partial`, `${path}.replaced`];
-  using _lock = await openLocked(partial, () => openFolder(partial));
-  let isNew = !await isThere(path);
-  if (isNew && await isThere(replaced)) { // a process was killed between two renames
-    await Deno.rename(replaced, path);
-    isNew = false;
-  }
-  // Once they are exchanged, the old folder is the next writer's `partial`.
-  using _oldLock = isNew ? undefined : await openLocked(path, () => openFolder(path));
+  using locks = new DisposableStack();
+  locks.use(await openLocked(partial, () => openFolder(partial)));
+  let isNew: boolean;
   let old = "";
   try {
-    if (await isThere(replaced)) await Deno.remove(replaced, { recursive: true });
+    isNew = !await isThere(path);
+    if (isNew && await isThere(replaced)) { // a process was killed between two renames
+      await Deno.rename(replaced, path);
+      isNew = false;
+    }
+    // Once they are exchanged, the old folder is the next writer's `partial`.
+    if (!isNew) locks.use(await openLocked(path, () => openFolder(path)));
+    if (await isThere(replaced)) await discard(replaced, path, owned);
     for (const { name } of await entries(partial)) {
       await Deno.remove(`${partial}/${name}`, { recursive: true });
     }
@@ -127,10 +129,15 @@ async function replaceFolder(
   }
   await flush(dirname(path));
   if (isNew) return;
-  await keep(old, path, owned, moveNewer);
-  const cwd = Deno.cwd();
+  const cwd = await Deno.realPath(".").catch(() => "");
   if (`${cwd}/`.startsWith(`${old}/`)) Deno.chdir(path + cwd.slice(old.length));
-  await Deno.remove(old, { recursive: true }).catch(() => {}); // the next write tries again
+  await discard(old, path, owned).catch(() => {}); // the next write tries again
+}
+
+/** Removes an old folder, once what has come to it since {@link linkOrCopy} is in the new one. */
+async function discard(old: string, path: string, owned: RegExp) {
+  await keep(old, path, owned, moveNewer);
+  await Deno.remove(old, { recursive: true });
 }
 
 /**
@@ -236,7 +243,7 @@ async function flushAll(folder: string) {
   await flush(folder);
 }
 
-/** Has `take` bring all that is not the writer's from one folder to the other. */
+/** Has `take` bring all that is not the writer's from one folder to the other, and makes their modes the same. */
 async function keep(
   from: string,
   to: string,
@@ -253,8 +260,8 @@ async function keep(
     } else await take(source, target);
   }
   const { mode, uid, gid } = await Deno.stat(from);
-  if (mode !== null) await Deno.chmod(to, mode & 0o7777);
   await Deno.chown(to, uid, gid).catch(() => {}); // only the superuser may
+  if (mode !== null) await Deno.chmod(to, mode & 0o7777);
 }
 
 async function linkOrCopy(source: string, target: string) {
@@ -270,7 +277,6 @@ async function linkOrCopy(source: string, target: string) {
   }
 }
 
-/** Brings what has come to the old folder since {@link linkOrCopy}. */
 async function moveNewer(source: string, target: string) {
   const there = await Deno.lstat(target).catch(() => undefined);
   const { mtime } = await Deno.lstat(source);
@@ -299,13 +305,17 @@ function swap(one: string, other: string): boolean {
         renamex_np: { parameters: ["buffer", "buffer", "u32"], result: "i32" },
       });
       const RENAME_SWAP = 2;
-      return library.symbols.renamex_np(a!, b!, RENAME_SWAP) === 0;
+      const result = library.symbols.renamex_np(a!, b!, RENAME_SWAP);
+      library.close();
+      return result === 0;
     }
     const library = Deno.dlopen("libc.so.6", {
       renameat2: { parameters: ["i32", "buffer", "i32", "buffer", "u32"], result: "i32" },
     });
     const [AT_FDCWD, RENAME_EXCHANGE] = [-100, 2];
-    return library.symbols.renameat2(AT_FDCWD, a!, AT_FDCWD, b!, RENAME_EXCHANGE) === 0;
+    const result = library.symbols.renameat2(AT_FDCWD, a!, AT_FDCWD, b!, RENAME_EXCHANGE);
+    library.close();
+    return result === 0;
   } catch {
     return false; // there is no such library or function
   }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { basename, dirname } from "node:path";
 import { fileDigest, isFile, writeFile, writeFolder, writeLink } from "../lib/files.ts";
 import { temporaryFolder } from "./helpers/altered.ts";
 import { hashes, savers } from "./helpers/saving.ts";
@@ -184,6 +185,7 @@ Deno.test("writeFolder() leaves the old folder when it fails, and removes its ow
   assert.deepEqual(namesIn(folder.path), ["folder"]);
   await assert.rejects(write(`${path}/README.md`, "a"), /README\.md: File exists/);
   assert.deepEqual(await hashes(path), old);
+  assert.deepEqual(namesIn(path), ["README.md", "a", "checkpoints", "dangling", "last"]);
 });
 
 for (const [what, stub] of [["exchanges", undefined], ["cannot exchange", unsupported]] as const) {
@@ -216,8 +218,9 @@ Deno.test("writeFolder() without an exchange keeps the old folder under another 
   );
   assert.deepEqual(namesIn(folder.path), ["folder"]);
   assert.ok(namesIn(path).includes("b"));
-  // Killed before the old one was removed.
-  await Deno.mkdir(`${path}.replaced/a`, { recursive: true });
+  // Killed between them, and the user has made a folder since.
+  await Deno.rename(path, `${path}.replaced`);
+  await Deno.mkdir(path);
   await write(path, "a");
   assert.deepEqual(namesIn(folder.path), ["folder"]);
   assert.deepEqual(namesIn(path), ["README.md", "a", "checkpoints", "dangling", "last"]);
@@ -238,65 +241,101 @@ Deno.test("saveModel() takes the shards and the tokenizer of an older model away
 
 const script = (name: string) => new URL(`./helpers/${name}.ts`, import.meta.url).pathname;
 
-/** Of each kind of saving: kills, and how many run side by side. SOAK asks for twenty times as many. */
-const KILLS = [
-  { what: "model", way: "with exchange", kills: 45, most: 3 },
-  { what: "adapter", way: "with exchange", kills: 12, most: 3 },
-  { what: "model", way: "without exchange", kills: 12, most: 3 },
-] as const;
+/** Models or adapters A and B, each with a file of the user's; what a folder may hold is one or the other. */
+async function versions(what: keyof typeof savers, folder: string) {
+  const save = await savers[what]();
+  const addOther = async (path: string) => {
+    await Deno.mkdir(`${path}/checkpoints`, { recursive: true });
+    await Deno.writeTextFile(`${path}/checkpoints/1`, "mine");
+  };
+  const whole: string[] = [];
+  for (const version of ["A", "B"] as const) {
+    await addOther(`${folder}/${version}`);
+    await save(version, `${folder}/${version}`);
+    whole.push(JSON.stringify(await hashes(`${folder}/${version}`)));
+  }
+  /** Which one a folder holds; without an exchange the old one may have another name. */
+  const held = async (path: string, way: string) => {
+    const moved = way === "without exchange" && !namesIn(dirname(path)).includes(basename(path));
+    const files = JSON.stringify(await hashes(moved ? `${path}.replaced` : path));
+    assert.ok(whole.includes(files), `a mixture: ${files}`);
+    return moved ? "moved" : files === whole[0] ? "A" : "B";
+  };
+  return { save, addOther, held };
+}
+
+const child = (...args: string[]) =>
+  new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", script("saving"), ...args],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+
+const sideBySide = (count: number, run: (lane: number) => Promise<void>) =>
+  Promise.all(Array.from({ length: count }, (_, lane) => run(lane)));
+
+/** How many times the same was found. */
+const counts = (found: string[]) =>
+  Object.entries(Object.groupBy(found, (what) => what)).map(([what, all]) =>
+    `${all!.length} times ${what}`
+  ).join(", ");
+
+for (const way of ["with exchange", "without exchange"]) {
+  Deno.test(`a kill before any call to the file system, ${way}, leaves the old model or the new`, async () => {
+    await using folder = await temporaryFolder();
+    const { save, addOther, held } = await versions("model", folder.path);
+    const found: string[] = [];
+    let next = 1;
+    await sideBySide(3, async (lane) => {
+      const path = `${folder.path}/lane-${lane}/saved`;
+      await addOther(path);
+      while (true) {
+        await save("A", path);
+        assert.deepEqual(namesIn(dirname(path)), ["saved"]);
+        const process = child("model", path, way, String(next++));
+        await process.stdout.cancel();
+        const { signal, success } = await process.status;
+        if (success) return;
+        assert.equal(signal, "SIGKILL");
+        found.push(await held(path, way));
+      }
+    });
+    console.log(`${found.length} kills: ${counts(found)}`);
+    const expected = way === "with exchange" ? ["A", "B"] : ["A", "B", "moved"];
+    assert.deepEqual([...new Set(found)].sort(), expected);
+  });
+}
+
+/** Kills at random moments; SOAK asks for twenty times as many. */
+const KILLS = [["model", 24], ["adapter", 12]] as const;
 const times = Deno.env.has("SOAK") ? 20 : 1;
 
-for (const { what, way, kills, most } of KILLS) {
-  Deno.test(`a kill at any moment while a ${what} is replaced ${way} leaves the old or the new`, async () => {
+for (const [what, kills] of KILLS) {
+  Deno.test(`a kill at any moment while one ${what} replaces another leaves the old or the new`, async () => {
     await using folder = await temporaryFolder();
-    const save = await savers[what]();
-    const whole: string[] = [];
-    const state = async (path: string) => JSON.stringify(await hashes(path));
-    for (const version of ["A", "B"] as const) {
-      const path = `${folder.path}/${version}`;
-      await save(version, path);
-      await Deno.mkdir(`${path}/checkpoints`);
-      await Deno.writeTextFile(`${path}/checkpoints/1`, "mine");
-      whole.push(await state(path));
-    }
-    let [whileSaving, absent] = [0, 0];
-    const found = [0, 0];
-
-    const killOften = async (lane: number) => {
+    const { save, addOther, held } = await versions(what, folder.path);
+    const found: string[] = [];
+    let whileSaving = 0;
+    await sideBySide(3, async (lane) => {
       const path = `${folder.path}/lane-${lane}/saved`;
-      await Deno.mkdir(`${path}/checkpoints`, { recursive: true });
-      await Deno.writeTextFile(`${path}/checkpoints/1`, "mine");
+      await addOther(path);
       await save("A", path);
-      for (let kill = 0; kill < kills * times / most; kill++) {
-        const child = new Deno.Command(Deno.execPath(), {
-          args: ["run", "-A", script("saving"), what, path, way],
-          stdout: "piped",
-          stderr: "inherit",
-        }).spawn();
-        await child.stdout.getReader().read(); // it begins to save
-        await new Promise((done) => setTimeout(done, 80 * Math.random()));
-        child.kill("SIGKILL");
-        assert.equal((await child.status).signal, "SIGKILL");
-        const left = namesIn(`${folder.path}/lane-${lane}`);
-        if (left.length > 1) whileSaving++;
-        if (way === "without exchange" && !left.includes("saved")) {
-          absent++;
-          assert.ok(whole.includes(await state(`${path}.replaced`)));
-          continue;
-        }
-        const version = whole.indexOf(await state(path));
-        assert.ok(version >= 0, `a mixture: ${await state(path)}`);
-        found[version]!++;
+      for (let kill = 0; kill < kills * times / 3; kill++) {
+        const process = child(what, path, "with exchange");
+        const reader = process.stdout.getReader();
+        await reader.read(); // it begins to save
+        await new Promise((done) => setTimeout(done, 150 * Math.random()));
+        process.kill("SIGKILL");
+        assert.equal((await process.status).signal, "SIGKILL");
+        await reader.cancel();
+        if (namesIn(dirname(path)).length > 1) whileSaving++;
+        found.push(await held(path, "with exchange"));
       }
       await save("B", path);
-      assert.equal(await state(path), whole[1]);
-      assert.deepEqual(namesIn(`${folder.path}/lane-${lane}`), ["saved"]);
-    };
-    await Promise.all(Array.from({ length: most }, (_, lane) => killOften(lane)));
-    console.log(
-      `${kills * times} kills, ${whileSaving} while saving: ${found[0]} times A, ${found[1]} ` +
-        `times B, ${absent} times the old one under another name`,
-    );
+      assert.equal(await held(path, "with exchange"), "B");
+      assert.deepEqual(namesIn(dirname(path)), ["saved"]);
+    });
+    console.log(`${found.length} kills, ${whileSaving} while saving: ${counts(found)}`);
   });
 }
 

@@ -1,4 +1,7 @@
-/** Saves two models, or two adapters, in turn into one folder until the process is killed. */
+/**
+ * Saves two models, or two adapters, in turn into one folder until the process is killed; or the second one once, and
+ * kills itself before the call to the file system whose number is the last argument.
+ */
 import { readdir } from "node:fs/promises";
 import { fileDigest, isFile } from "../../lib/files.ts";
 import type { Classifier } from "../../lib/model/classifier.ts";
@@ -50,14 +53,37 @@ export async function hashes(folder: string): Promise<Record<string, string> | u
   return files;
 }
 
+/** Kills this process before a call to the file system, the one of this number. */
+function killAt(number: number) {
+  let calls = 0;
+  const counted = (holder: object, names: string[]) => {
+    for (const name of names) {
+      const own = Reflect.get(holder, name);
+      const instead = function (this: unknown, ...args: unknown[]) {
+        if (++calls === number) Deno.kill(Deno.pid, "SIGKILL");
+        return own.apply(this, args);
+      };
+      Object.defineProperty(holder, name, { value: instead });
+    }
+  };
+  counted(Deno, ["mkdir", "open", "rename", "remove", "link", "chmod", "chown", "copyFile"]);
+  counted(Deno, ["writeTextFile", "dlopen"]);
+  counted(Deno.FsFile.prototype, ["lock", "write", "sync"]);
+}
+
 if (import.meta.main) {
-  const [what, folder, way] = Deno.args;
+  const [what, folder, way, at] = Deno.args;
   if (way === "without exchange") {
     Deno.dlopen = () => {
       throw new Error("no such library");
     };
   }
   const save = await savers[what as keyof typeof savers]();
+  if (at) {
+    killAt(Number(at));
+    await save("B", folder!);
+    Deno.exit();
+  }
   const versions = Math.random() < 0.5 ? ["A", "B"] as const : ["B", "A"] as const;
   console.log("begins");
   while (true) for (const version of versions) await save(version, folder!);
