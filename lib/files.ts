@@ -21,7 +21,8 @@ export type WriteBytes = (bytes: ArrayBufferView) => Promise<void>;
  *
  * @example
  * ```ts ignore
- * await writeFile("runs/sample/metrics.json", JSON.stringify(metrics));
+ * import { writeFile } from "./files.ts";
+ * await writeFile("runs/sample/metrics.json", JSON.stringify({ accuracy: 0.9155 }));
  * ```
  */
 export async function writeFile(
@@ -72,6 +73,8 @@ export async function writeFile(
  *
  * @example
  * ```ts ignore
+ * import { writeFolder } from "./files.ts";
+ * const words = ["a", "word"];
  * await writeFolder("runs/sample/words", async (folder) => {
  *   await Deno.writeTextFile(`${folder}/vocab.txt`, words.join("\n"));
  * }, /^vocab\.txt$/);

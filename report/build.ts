@@ -18,6 +18,7 @@ const here = import.meta.dirname!;
  *
  * @example
  * ```ts ignore
+ * import { buildReport } from "./build.ts";
  * await buildReport(
  *   ["runs/quick/notebooks/01-load.ipynb"],
  *   "runs/quick/report",

@@ -24,11 +24,6 @@ export interface Page {
  * @param style The text of its style sheet.
  * @param script The text of the script that makes its chart interactive.
  * @returns The page's HTML.
- *
- * @example
- * ```ts ignore
- * const html = await indexPage(metrics, pages, style, script);
- * ```
  */
 export async function indexPage(
   metrics: RunMetrics,

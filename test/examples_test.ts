@@ -30,7 +30,11 @@ Deno.test("every example in the documentation type-checks", async () => {
   await Deno.symlink(new URL("node_modules", root).pathname, `${folder}/node_modules`);
   try {
     const files: string[] = [];
-    for (const file of ["lib/", "course/"].flatMap((room) => walk(new URL(room, root), ".ts"))) {
+    for (
+      const file of ["lib/", "course/", "report/"].flatMap((room) =>
+        walk(new URL(room, root), ".ts")
+      )
+    ) {
       for (const example of examplesOf(file)) {
         files.push(`${folder}/${files.length}.ts`);
         const source = `// ${file.pathname.slice(root.pathname.length)}\n${example}\nexport {};\n`;

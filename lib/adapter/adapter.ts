@@ -107,6 +107,9 @@ export function createAdapter<Config extends PeftConfig, Layer extends AdaptedLa
  *
  * @example
  * ```ts ignore
+ * import { loadAdapter, loadClassifier, removeAdapter } from "lightweight-finetuning";
+ * const model = await loadClassifier("runs/base");
+ * const adapter = await loadAdapter(model, "runs/sample/lora/adapter");
  * removeAdapter(adapter);
  * const other = await loadAdapter(model, "runs/other/lora/adapter");
  * ```

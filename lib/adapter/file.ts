@@ -25,7 +25,9 @@ const PREFIX = "base_model.model.";
  *
  * @example
  * ```ts ignore
- * await saveAdapter(adapter, "runs/sample/lora/adapter"); // PeftModel.from_pretrained(model, "runs/…") loads it
+ * import { addLora, loadClassifier, saveAdapter } from "lightweight-finetuning";
+ * const adapter = addLora(await loadClassifier("runs/base"));
+ * await saveAdapter(adapter, "runs/adapter"); // PeftModel.from_pretrained(model, "runs/adapter") loads it
  * ```
  */
 export async function saveAdapter(adapter: Adapter, folder: string): Promise<void> {
@@ -56,8 +58,9 @@ export async function saveAdapter(adapter: Adapter, folder: string): Promise<voi
  *
  * @example
  * ```ts ignore
- * const model = await loadClassifier(folder, { labels });
- * const adapter = await loadAdapter(model, "runs/sample/lora/adapter");
+ * import { loadAdapter, loadClassifier } from "lightweight-finetuning";
+ * const model = await loadClassifier("FacebookAI/roberta-base", { labels: ["bad", "good"] });
+ * const adapter = await loadAdapter(model, "me/reviews-lora");
  * ```
  */
 export async function loadAdapter(

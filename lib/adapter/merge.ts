@@ -11,6 +11,9 @@ import { type Adapter, attach, detach, exchange, requireState } from "./state.ts
  *
  * @example
  * ```ts ignore
+ * import { loadAdapter, loadClassifier, mergeAdapter, saveModel } from "lightweight-finetuning";
+ * const model = await loadClassifier("runs/base");
+ * const adapter = await loadAdapter(model, "runs/sample/lora/adapter");
  * await mergeAdapter(adapter);
  * await saveModel(model, "runs/sample/lora/merged");
  * ```

@@ -36,8 +36,17 @@ export interface Adapter<
  *
  * @example
  * ```ts ignore
+ * import {
+ *   addLora,
+ *   disableAdapter,
+ *   enableAdapter,
+ *   evaluate,
+ *   loadClassifier,
+ * } from "lightweight-finetuning";
+ * const model = await loadClassifier("runs/base");
+ * const adapter = addLora(model);
  * disableAdapter(adapter);
- * const base = await evaluate(model, test);
+ * const { accuracy } = await evaluate(model, { inputIds: [[2, 5, 3]], labels: [0] }); // the base's
  * enableAdapter(adapter);
  * ```
  */

@@ -161,7 +161,10 @@ export function port(): DevicePort {
  * Makes a port the one in use, until what it returns is disposed of.
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { openDevice } from "./device.ts";
+ * import { port, usePort } from "./port.ts";
+ * await openDevice();
  * using _plain = usePort({ ...port(), kernels: {} }); // no fused kernels until the end of the block
  * ```
  */

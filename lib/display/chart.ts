@@ -8,7 +8,8 @@ import { show } from "./output.ts";
  * @param chart The chart to show.
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { showChart } from "lightweight-finetuning";
  * await showChart({ data: [{ x: [1, 2], y: [3, 4] }], layout: { title: { text: "A line" } } });
  * ```
  */

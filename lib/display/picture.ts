@@ -19,8 +19,10 @@ const font = require.resolve("@expo-google-fonts/open-sans/400Regular/OpenSans_4
  * @returns The bytes of a PNG file.
  *
  * @example
- * ```ts ignore
- * await Deno.writeFile("loss.png", await drawPng(lossChart({ lora: history }), 2));
+ * ```ts
+ * import { confusionChart, drawPng } from "lightweight-finetuning/display";
+ * const png = await drawPng(confusionChart([[9, 1], [2, 8]], ["bad", "good"], "Reviews"), 2);
+ * console.log(png.length);
  * ```
  */
 export async function drawPng({ data, layout }: Chart, scale = 1): Promise<Buffer> {

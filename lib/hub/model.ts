@@ -97,10 +97,8 @@ export async function downloadModel(
  *
  * @example
  * ```ts ignore
- * import { downloadModel, loadAdapter, loadClassifier } from "lightweight-finetuning";
  * import { downloadAdapter } from "lightweight-finetuning/hub";
- * const model = await loadClassifier(await downloadModel("FacebookAI/roberta-base"), { labels });
- * await loadAdapter(model, await downloadAdapter("me/news-lora"));
+ * const folder = await downloadAdapter("me/news-lora", { revision: "v2" });
  * ```
  */
 export async function downloadAdapter(

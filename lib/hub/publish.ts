@@ -43,11 +43,9 @@ const OPTIONS: Record<keyof PublishOptions, true> = {
  *
  * @example
  * ```ts ignore
- * import { saveAdapter } from "lightweight-finetuning";
  * import { publish } from "lightweight-finetuning/hub";
- * await saveAdapter(adapter, "adapter");
  * const card = "---\nlibrary_name: peft\n---\n\n# News\n\nSorts news items into four classes.\n";
- * await publish({ repo: "me/news-lora", folder: "adapter", card });
+ * await publish({ repo: "me/news-lora", folder: "runs/sample/lora/adapter", card });
  * ```
  */
 export async function publish(options: PublishOptions): Promise<string> {

@@ -41,7 +41,8 @@ export function trainableParameters(
  *
  * @example
  * ```ts ignore
- * const model = await loadClassifier(folder, { labels, loadIn4bit: true });
+ * import { loadClassifier, memoryFootprint } from "lightweight-finetuning";
+ * const model = await loadClassifier("runs/base", { loadIn4bit: true });
  * console.log(memoryFootprint(model) / 2 ** 20, "MiB");
  * ```
  */

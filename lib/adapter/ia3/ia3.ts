@@ -40,8 +40,10 @@ export interface Ia3Layer extends AdaptedLayer {
  *
  * @example
  * ```ts ignore
+ * import { addIa3, loadClassifier, trainableParameters } from "lightweight-finetuning";
+ * const model = await loadClassifier("FacebookAI/roberta-base", { labels: ["bad", "good"] });
  * const adapter = addIa3(model);
- * await new Trainer(adapter, { trainDataset, evalDataset, learningRate: 1e-2 }).train();
+ * console.log(String(trainableParameters(adapter)));
  * ```
  */
 export function addIa3(

@@ -21,6 +21,8 @@ import { type LoraLayer, loraLayer } from "./layer.ts";
  *
  * @example
  * ```ts ignore
+ * import { addLora, loadClassifier, trainableParameters } from "lightweight-finetuning";
+ * const model = await loadClassifier("FacebookAI/roberta-base", { labels: ["bad", "good"] });
  * const adapter = addLora(model, { r: 8, loraAlpha: 16, loraDropout: 0.1 });
  * console.log(String(trainableParameters(adapter)));
  * ```
