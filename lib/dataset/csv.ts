@@ -54,10 +54,8 @@ export async function loadCsv(
     const found = rows.filter(pl.col("label").eq(number)).height;
     if (found >= bounds[3]!) return;
     throw new RangeError(
-      `Cannot cut ${file} as class ${label} must have ${
-        bounds[3]
-      } rows: current value is ${found};` +
-        " add rows, or lower 'trainRows', 'evaluationRows' or 'testRows'",
+      `Cannot cut ${file} as class ${label} must have ${bounds[3]} rows: current value is ` +
+        `${found}; add rows, or lower 'trainRows', 'evaluationRows' or 'testRows'`,
     );
   });
   const ranked = rows.withColumns(pl.intRange(0, pl.len()).over("label").alias("rank"));
@@ -113,11 +111,9 @@ function decode(bytes: Uint8Array, file: string): string {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     const [before = ""] = new TextDecoder().decode(bytes).split("\ufffd");
+    const line = before.split("\n").length;
     throw new RangeError(
-      `Cannot load ${file} as it must be in UTF-8, which line ${
-        before.split("\n").length
-      } is not;` +
-        " save it as 'CSV UTF-8'",
+      `Cannot load ${file} as it must be in UTF-8, which line ${line} is not; save it as 'CSV UTF-8'`,
     );
   }
 }

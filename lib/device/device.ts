@@ -61,15 +61,15 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
         `CUDA_VISIBLE_DEVICES="" to run on the CPU`,
     );
   }
+  const kind = gpus[0] ? "gpu" : "cpu";
+  const { name, memory } = gpus[0] ??
+    { name: await cpuName(), memory: Deno.systemMemoryInfo().total };
   const threads = navigator.hardwareConcurrency;
-  const device = gpus[0]
-    ? { kind: "gpu" as const, ...gpus[0], threads, tensorflow }
-    : { kind: "cpu" as const, name: await cpuName(), memory: totalMemory(), threads, tensorflow };
-  const gigabytes = (device.memory / 2 ** 30).toFixed(0);
-  const size = device.kind === "gpu" ? `${gigabytes} GB` : `${threads} threads, ${gigabytes} GB`;
-  const text = `${device.kind.toUpperCase()} 0: ${device.name} (${size}), TensorFlow ${tensorflow}`;
+  const gigabytes = (memory / 2 ** 30).toFixed(0);
+  const size = kind === "gpu" ? `${gigabytes} GB` : `${threads} threads, ${gigabytes} GB`;
+  const text = `${kind.toUpperCase()} 0: ${name} (${size}), TensorFlow ${tensorflow}`;
   if (!opened) usePort(tensorFlowPort(backend, found));
-  return opened ??= { ...device, toString: () => text };
+  return opened ??= { kind, name, memory, threads, tensorflow, toString: () => text };
 }
 
 async function listGpus(): Promise<{ name: string; memory: number }[]> {
@@ -105,5 +105,3 @@ async function cpuName(): Promise<string> {
   const info = await Deno.readTextFile("/proc/cpuinfo").catch(() => "");
   return info.match(/^model name\s*:\s*(.+)$/m)?.[1] ?? Deno.build.arch;
 }
-
-const totalMemory = () => Deno.systemMemoryInfo().total;
