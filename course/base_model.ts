@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { downloadModel, type HubOptions, type ModelSource } from "lightweight-finetuning";
+import { fileDigest } from "../lib/files.ts";
 
 /** A model in an installed Python package. */
 export interface WheelModel {
@@ -53,7 +53,7 @@ async function findInstalledModel({ pypi, sha256 }: WheelModel): Promise<string>
     const file = record.match(/^.*\/model\.safetensors(?=,)/m)?.[0];
     if (!file) continue;
     const path = join(packages, file);
-    const digest = createHash("sha256").update(await Deno.readFile(path)).digest("hex");
+    const digest = await fileDigest(path, "sha256");
     if (digest === sha256) return dirname(path);
     throw new Error(
       `Cannot use ${path} as its 'sha256' must be ${sha256}: current value is ${digest}. Install` +

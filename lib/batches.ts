@@ -25,7 +25,7 @@ export interface Batch {
 /**
  * Pads the chosen rows to the longest among them, as Transformers' DataCollatorWithPadding does.
  *
- * @param padToMultipleOf Pads on to a length that this divides. @default {1}
+ * @param padToMultipleOf The padded length is a multiple of this. @default {1}
  * @throws {RangeError} When a row has no ids or no label.
  */
 export function collate(
@@ -70,7 +70,7 @@ export function* batches(
   }
 }
 
-/** Rows from longest to shortest: least padding, and the batch that needs most memory comes first. */
+/** Sorts rows from longest to shortest: least padding, and the batch that needs most memory comes first. */
 export function byLength(examples: Examples): number[] {
   const length = (row: number) => examples.inputIds[row]?.length ?? 0;
   return examples.inputIds.map((_, row) => row).sort((a, b) => length(b) - length(a) || a - b);

@@ -1,6 +1,6 @@
 /**
- * Writes files and folders that are whole or absent, whenever the process or the machine stops: each is filled under
- * another name, flushed to the disk, and only then given its own.
+ * Writes files and folders that are whole or absent, whenever the process or the machine stops: each is written under
+ * another name, flushed to the disk, and only then renamed.
  */
 
 import { dirname, resolve } from "node:path";
@@ -11,13 +11,13 @@ const OPENS_FOLDERS = Deno.build.os !== "windows";
 export type WriteBytes = (bytes: ArrayBufferView) => Promise<void>;
 
 /**
- * Writes a file that is whole or absent; its folder is made where there is none. Until then `<path>.partial` holds what
+ * Writes a file that is whole or absent; its folder is created if needed. Until then `<path>.partial` holds what
  * has been written; a second writer waits for the first.
  *
  * @param path Where the file is to be; a file or link of that name is replaced.
  * @param content The whole text or all bytes, or a function that writes the bytes piece by piece.
  * @throws The system's own error when the file cannot be written, or what `content` throws; an earlier file is then
- * as it was.
+ * unchanged.
  *
  * @example
  * ```ts ignore
@@ -39,7 +39,7 @@ export async function writeFile(
     }
   };
   try {
-    if ((await file.stat()).size > 0) await file.truncate(); // a killed process left it
+    if ((await file.stat()).size > 0) await file.truncate(); // left by a killed process
     if (typeof content === "function") await content(write);
     else await write(typeof content === "string" ? new TextEncoder().encode(content) : content);
     await file.sync();
@@ -64,12 +64,12 @@ export async function writeFile(
  * to `<path>.replaced` before the new one gets its name: a process killed between the two leaves no folder at the path;
  * the old one is whole under that name, and the next write puts it back first.
  *
- * @param path Where the folder is to be; its parent is made where there is none. It may not be a mount point.
+ * @param path Where the folder is to be; its parent is created if needed. It may not be a mount point.
  * @param write Fills the empty folder that it is given.
  * @param owned Matches the names of all files that the writer may ever have written, so that those it no longer writes are
  * not kept.
  * @throws {Error} When the system cannot write it (the `cause` is the system's error), or what `write` throws; an older
- * folder is then as it was.
+ * folder is then unchanged.
  *
  * @example
  * ```ts ignore
@@ -89,7 +89,7 @@ export async function writeFolder(
     await replaceFolder(path, write, owned);
   } catch (error) {
     const { code, message } = error as Error & { code?: string };
-    if (!code) throw error; // the system gives its errors one
+    if (!code) throw error; // only the system's errors have one
     throw new Error(`Cannot write ${path}: ${message}. What was there is unchanged`, {
       cause: error,
     });
@@ -109,14 +109,14 @@ async function replaceFolder(
   let isNew: boolean;
   let old = "";
   try {
-    isNew = !await isThere(path);
-    if (isNew && await isThere(replaced)) { // a process was killed between two renames
+    isNew = !await exists(path);
+    if (isNew && await exists(replaced)) { // a process was killed between two renames
       await Deno.rename(replaced, path);
       isNew = false;
     }
     // Once they are exchanged, the old folder is the next writer's `partial`.
     if (!isNew) locks.use(await openLocked(path, () => openFolder(path)));
-    if (await isThere(replaced)) await discard(replaced, path, owned);
+    if (await exists(replaced)) await discard(replaced, path, owned);
     for (const { name } of await entries(partial)) {
       await Deno.remove(`${partial}/${name}`, { recursive: true });
     }
@@ -137,17 +137,17 @@ async function replaceFolder(
   await discard(old, path, owned).catch(() => {}); // the next write tries again
 }
 
-/** Removes an old folder, once what has come to it since {@link linkOrCopy} is in the new one. */
+/** Removes an old folder, once files added to it since {@link linkOrCopy} are in the new one. */
 async function discard(old: string, path: string, owned: RegExp) {
   await keep(old, path, owned, moveNewer);
   await Deno.remove(old, { recursive: true });
 }
 
 /**
- * Makes a symbolic link, replacing a file or link of that name in one step; its folder is made where there is none.
+ * Makes a symbolic link, replacing a file or link of that name in one step; its folder is created if needed.
  *
  * @param path Where the link is to be.
- * @param target What it names, relative to its folder.
+ * @param target What it points to, relative to its folder.
  * @throws The system's own error when it cannot be made.
  */
 export async function writeLink(path: string, target: string): Promise<void> {
@@ -179,7 +179,7 @@ export async function flush(path: string): Promise<void> {
  *
  * @param path The file.
  * @param algorithm As OpenSSL names it.
- * @param prefix Is hashed before the content, as git does. @default {""}
+ * @param prefix Text to hash before the content, as git does. @default {""}
  * @returns The hash in hexadecimal.
  * @throws The system's own error when the file cannot be read.
  */
@@ -188,7 +188,7 @@ export async function fileDigest(
   algorithm: string,
   prefix = "",
 ): Promise<string> {
-  const { createHash } = await import("node:crypto"); // megabytes, which most do not need
+  const { createHash } = await import("node:crypto"); // megabytes that most callers do not need
   const hash = createHash(algorithm).update(prefix);
   for await (const chunk of (await Deno.open(path)).readable) hash.update(chunk);
   return hash.digest("hex");
@@ -204,7 +204,7 @@ export function isFile(path: string): Promise<boolean> {
   return Deno.stat(path).then((info) => info.isFile, () => false);
 }
 
-/** Opens what is written aside once no other writer holds it; closing it lets the next one have it. */
+/** Opens and locks a file or folder, waiting for other writers; closing it releases the lock. */
 async function openLocked<T extends Deno.FsFile | undefined>(path: string, open: () => Promise<T>) {
   while (true) {
     const file = await open();
@@ -212,7 +212,7 @@ async function openLocked<T extends Deno.FsFile | undefined>(path: string, open:
     await file.lock(true).catch(() => {}); // not every file system has locks
     const named = await Deno.stat(path).catch(() => undefined);
     if (named?.ino === (await file.stat()).ino) return file;
-    file.close(); // the writer before has given it its name
+    file.close(); // the previous writer has renamed it
   }
 }
 
@@ -223,11 +223,11 @@ async function openFolder(path: string): Promise<Deno.FsFile | undefined> {
     return await Deno.open(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return openFolder(path); // the writer before has given it its name
+    return openFolder(path); // the previous writer has renamed it
   }
 }
 
-async function isThere(path: string) {
+async function exists(path: string) {
   try {
     return !!await Deno.lstat(path);
   } catch (error) {
@@ -246,7 +246,7 @@ async function flushAll(folder: string) {
   await flush(folder);
 }
 
-/** Has `take` bring all that is not the writer's from one folder to the other, and makes their modes the same. */
+/** Has `take` bring all files that are not the writer's from one folder to the other, and copies mode and owner. */
 async function keep(
   from: string,
   to: string,
@@ -268,7 +268,7 @@ async function keep(
 }
 
 async function linkOrCopy(source: string, target: string) {
-  if (await isThere(target)) return; // the writer's
+  if (await exists(target)) return; // the writer's
   try {
     await Deno.link(source, target);
   } catch {

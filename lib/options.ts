@@ -1,6 +1,6 @@
 import { closest } from "fastest-levenshtein";
 
-/** What other libraries call an option, where the nearest spelling would be another one. */
+/** Options by the names that other libraries give them, where the nearest spelling would be another option. */
 const SYNONYMS: Record<string, string> = {
   alpha: "loraAlpha",
   batchsize: "perDeviceTrainBatchSize",
@@ -12,9 +12,10 @@ const SYNONYMS: Record<string, string> = {
 /**
  * Refuses an option that does not exist, as it would have no effect.
  *
- * @param task What cannot be done then, as in "Cannot train".
+ * @param task What cannot be done, as in "Cannot train".
+ * @param options The options given.
  * @param known An object with every option's name.
- * @throws {TypeError} When there is no such option; the message names the nearest.
+ * @throws {TypeError} When an option is unknown; the message names the nearest.
  */
 export function checkOptions(task: string, options: object, known: object): void {
   const names = Object.keys(known);

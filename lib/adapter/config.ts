@@ -25,9 +25,8 @@ export function completeConfig<Config extends PeftConfig, Layer extends AdaptedL
     const value = config[name as keyof Config];
     if (!isValid(value, config)) {
       throw new RangeError(
-        `Cannot make an adapter as '${name}' must be ${range}: current value is ${
-          JSON.stringify(value)
-        }`,
+        `Cannot make an adapter as '${name}' must be ${range}: current value is ` +
+          JSON.stringify(value),
       );
     }
   }

@@ -72,11 +72,9 @@ export function enableAdapter(adapter: Adapter): void {
 /** The variables that the method adds to the adapted layers, by their names in an adapter's file. */
 export function layerParameters(
   { method, layers }: Adapter,
-): [name: string, variable: tf.Variable][] {
+): (readonly [name: string, variable: tf.Variable])[] {
   return [...layers].flatMap(([module, layer]) =>
-    method.parameters(layer).map((
-      [name, variable],
-    ): [string, tf.Variable] => [`${module}.${name}`, variable])
+    method.parameters(layer).map(([name, variable]) => [`${module}.${name}`, variable] as const)
   );
 }
 

@@ -6,11 +6,7 @@ import type { Method, PeftConfig, Reference, Target } from "./method.ts";
 export const ALL = "all-linear";
 
 /** The linear layers that an adapter wraps, in the model's order. */
-export function targets(
-  { linears }: Classifier,
-  method: Method,
-  config: PeftConfig,
-): string[] {
+export function targets({ linears }: Classifier, method: Method, config: PeftConfig): string[] {
   return [...linears.keys()].filter((module) =>
     matches(config.targetModules, module) && !excludingOption(module, method, config)
   );
@@ -41,10 +37,9 @@ export function checkTargets(
   const adapted = targets(model, method, config);
   const modules = [...linears, ...[...model.parameters.keys()].map(moduleOf)].flatMap(paths);
   const refuse = (option: string, what: string, value: string) => {
+    const current = JSON.stringify(config[option as keyof PeftConfig]);
     throw new RangeError(
-      `Cannot add an adapter as '${option}' must ${what}: current value is ${
-        JSON.stringify(config[option as keyof PeftConfig])
-      }, of which ${value}`,
+      `Cannot add an adapter as '${option}' must ${what}: current value is ${current}, of which ${value}`,
     );
   };
   const references: Reference[] = [
@@ -103,11 +98,7 @@ export const asTargets = (values: Target | number[] | number | null): Target[] =
   typeof values === "string" ? [values] : [values ?? []].flat().map((value) => [`${value}`]);
 
 /** Which option keeps a module from being adapted. */
-function excludingOption(
-  module: string,
-  method: Method,
-  config: PeftConfig,
-): string | undefined {
+function excludingOption(module: string, method: Method, config: PeftConfig): string | undefined {
   if (savedModule(module, config)) return "modulesToSave";
   if (config.excludeModules && matches(config.excludeModules, module)) return "excludeModules";
   return method.excludedBy?.(module, config);

@@ -4,8 +4,8 @@ import { isFile } from "../files.ts";
 import type { Dataset, DatasetOptions } from "./parts.ts";
 import { checkRows, column } from "./rows.ts";
 
-/** What csv-parse finds at fault with quotes, as it stands in a message. */
-const QUOTES: Record<string, string> = {
+/** What a record must have, by the code of csv-parse's error about quotes. */
+const QUOTE_RULES: Record<string, string> = {
   CSV_QUOTE_NOT_CLOSED: "a closing quote to each opening one",
   CSV_INVALID_CLOSING_QUOTE: "a comma or a line end behind a closing quote",
   INVALID_OPENING_QUOTE: "quotes only around whole fields",
@@ -18,7 +18,7 @@ const QUOTES: Record<string, string> = {
  * @param labels The classes' names in the order of their numbers. @default {the order in which the file names them}
  * @param options How many rows each part takes.
  * @returns The data set.
- * @throws {TypeError} When there is no such file, a column is missing, or a text is something else.
+ * @throws {TypeError} When there is no such file, a column is missing, or a text is not a string.
  * @throws {RangeError} When the file is not in UTF-8 or not well-formed, a row has no text or no known label, or a class
  * has too few rows.
  */
@@ -39,7 +39,7 @@ export async function loadCsv(
   labels ??= [...new Set(names)];
   const rows = await checkRows(frame, labels, file);
 
-  // A class's rows are numbered in the file's order: those from 0 train, from the next bound on …
+  // Of a class's rows, numbered in the file's order, part i takes those from bounds[i] to bounds[i + 1].
   const bounds = [0];
   for (const [option, value] of Object.entries({ trainRows, evaluationRows, testRows })) {
     if (!Number.isInteger(value) || value <= 0 || value % labels.length !== 0) {
@@ -54,10 +54,8 @@ export async function loadCsv(
     const found = rows.filter(pl.col("label").eq(number)).height;
     if (found >= bounds[3]!) return;
     throw new RangeError(
-      `Cannot cut ${file} as class ${label} must have ${
-        bounds[3]
-      } rows: current value is ${found};` +
-        " add rows, or lower 'trainRows', 'evaluationRows' or 'testRows'",
+      `Cannot cut ${file} as class ${label} must have ${bounds[3]} rows: current value is ` +
+        `${found}. Add rows, or lower 'trainRows', 'evaluationRows' or 'testRows'`,
     );
   });
   const ranked = rows.withColumns(pl.intRange(0, pl.len()).over("label").alias("rank"));
@@ -81,14 +79,14 @@ async function readCsv(bytes: Uint8Array, file: string): Promise<DataFrame> {
  * The records of a csv text (RFC 4180), its header first. A field that is empty and without quotes is null; blank lines
  * are left out.
  *
- * Polars' own reader drops the fields that a record has too many, such as the end of a text after an unquoted comma, and
- * its errors name no row.
+ * Polars' own reader drops a record's surplus fields, such as the end of a text after an unquoted comma, and its errors
+ * name no row.
  */
 function csvRecords(text: string, source: string): (string | null)[][] {
   const fault = (row: number, expected: string) =>
     new RangeError(
       `Cannot load ${source} as row ${row} (the first row after the header is 1) must have ` +
-        `${expected}; put texts with commas, quotes or line ends in quotes, and double the quotes in them`,
+        `${expected}. Put texts with commas, quotes or line ends in quotes, and double the quotes in them`,
     );
   try {
     const records: (string | null)[][] = parse(text, {
@@ -103,7 +101,7 @@ function csvRecords(text: string, source: string): (string | null)[][] {
     throw fault(row, `${expected} fields, not ${records[row]!.length}`);
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    throw fault(Number(error.records), QUOTES[error.code] ?? error.message);
+    throw fault(Number(error.records), QUOTE_RULES[error.code] ?? error.message);
   }
 }
 
@@ -113,11 +111,9 @@ function decode(bytes: Uint8Array, file: string): string {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     const [before = ""] = new TextDecoder().decode(bytes).split("\ufffd");
+    const line = before.split("\n").length;
     throw new RangeError(
-      `Cannot load ${file} as it must be in UTF-8, which line ${
-        before.split("\n").length
-      } is not;` +
-        " save it as 'CSV UTF-8'",
+      `Cannot load ${file} as it must be in UTF-8, which line ${line} is not. Save it as 'CSV UTF-8'`,
     );
   }
 }

@@ -8,9 +8,9 @@ export type { Dataset, DatasetOptions };
 
 /**
  * Where a data set comes from: a repository of the Hugging Face Hub with parquet files of the splits
- * train and test (`revision` a commit, tag or branch, @default `main`), or the path of a csv file
- * with the columns text and label (`labels` the names in the order of their numbers, @default the
- * order in which the file first names them).
+ * train and test (`revision` is a commit, tag or branch, by default `main`), or the path of a csv
+ * file with the columns text and label (`labels` are the names in the order of their numbers, by
+ * default the order in which the file first names them).
  */
 export type DatasetSource = { hub: string; revision?: string } | {
   file: string;
@@ -30,17 +30,20 @@ const OPTIONS: Record<keyof DatasetOptions, true> = {
  *
  * From the Hub, `train` is the train split, the test split's even rows (from 0) are `evaluation` and
  * its odd rows `test`, as `shard(num_shards=2)` of Hugging Face's datasets would cut it. A csv file
- * is cut the same for every class: of the class's rows, in the file's order, the first train, the
- * next evaluate, the next test, and any further are left out.
+ * is cut the same way for every class: of the class's rows, in the file's order, the first are for
+ * training, the next for evaluation, the next for testing; any others are left out.
  *
  * A label is a name, its number, or that number as text; an empty text is a text. Files are read
- * once: what becomes of them later changes nothing. A part that holds one class only, or texts that
- * are also trained on, is reported by `console.warn`, its rows named.
+ * once: later changes to them have no effect. `console.warn` reports a part with a single class, or
+ * with texts that are also trained on, and names the rows.
  *
- * @param source `organisation/name` stands for that repository of the Hub at `main`, a path that ends in .csv for that file.
- * @throws TypeError when there is no option of a name, a column is missing or not of text, RangeError when a row has no text or no
- * known label, when all training rows are of one class, or when more rows are asked for than there
- * are; what {@link downloadSnapshot} throws.
+ * @param source A repository of the Hub, `organisation/name`, of which `main` is taken; a path that
+ * ends in .csv; or an object.
+ * @throws {TypeError} When an option is unknown, or a column is missing or not of text.
+ * @throws {RangeError} When a row has no text or no known label, when all training rows are of one
+ * class, or when more rows are asked for than there are.
+ * @throws {Error} As {@link downloadSnapshot} does.
+ *
  * @example
  * ```ts ignore
  * import { loadDataset } from "lightweight-finetuning";

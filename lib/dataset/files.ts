@@ -8,7 +8,7 @@ const PARTS = ["train", "evaluation", "test"] as const;
 
 const MANIFEST = "dataset.json";
 
-/** What a data set's folder may hold of earlier saves. */
+/** Every file that a save may have written. */
 const OWNED = /^((train|evaluation|test)\.parquet|dataset\.json)$/;
 
 /** What {@link MANIFEST} holds. */

@@ -66,7 +66,7 @@ async function readParquet(files: string[], source: string): Promise<DataFrame> 
     const cache = resolve(files[0]!, "../../../.."); // of cache/snapshots/commit/data/file
     throw new TypeError(
       `Cannot load ${source} as its parquet files must be whole and have the same columns: ` +
-        `${(error as Error).message}; remove ${cache} and load again, or choose other data`,
+        `${(error as Error).message}. Remove ${cache} and load again, or choose other data`,
       { cause: error },
     );
   }
@@ -80,6 +80,6 @@ async function labelNames(file: string, name: string): Promise<string[]> {
   if (Array.isArray(names)) return names;
   throw new TypeError(
     `Cannot load ${name} as its column 'label' must be a ClassLabel in the parquet metadata` +
-      ` 'huggingface': current value is ${text}; choose a data set of labelled texts`,
+      ` 'huggingface': current value is ${text}. Choose a data set of labelled texts`,
   );
 }

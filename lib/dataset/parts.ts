@@ -26,8 +26,8 @@ export interface DatasetOptions extends HubOptions {
 }
 
 /**
- * Warns of what would make measurements on the parts worthless: a part of one class only, and texts that are both trained
- * on and measured on.
+ * Warns of what would make metrics on the parts meaningless: a part with a single class, and texts that are both trained
+ * and evaluated on.
  *
  * @param parts Have the columns text, label and row, the row's number in the source.
  * @param labels The classes' names.
@@ -42,7 +42,7 @@ export function checkParts(
   for (const [part, frame] of Object.entries(parts)) {
     const [first, ...others] = new Set(values<number>(frame, "label"));
     if (others.length > 0) continue;
-    const rows = `${frame.height} of ${labels[first!]}; raise '${part}Rows' or choose other data`;
+    const rows = `${frame.height} of ${labels[first!]}. Raise '${part}Rows' or choose other data`;
     if (part === "train") {
       throw new RangeError(
         `Cannot train on ${source} as its rows must be of at least two classes: current value is ${rows}`,
@@ -65,9 +65,9 @@ export function checkParts(
     if (shared.length === 0) continue;
     const named = shared.slice(0, 3).join(", ") + (shared.length > 3 ? ", …" : "");
     console.warn(
-      `The accuracy on the part ${part} of ${source} will flatter: ${shared.length} of its ` +
-        `${rows.length} rows have the text of a training row (${named}; the first row is 1); ` +
-        "remove one of each",
+      `The accuracy on the part ${part} of ${source} will be too high: ${shared.length} of its ` +
+        `${rows.length} rows have the text of a training row (${named}; the first row is 1). ` +
+        "Remove one of each",
     );
   }
 }

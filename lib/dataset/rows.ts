@@ -8,7 +8,7 @@ import type { DataFrame } from "nodejs-polars";
  * @param labels The classes' names.
  * @param source Names the frame in errors.
  * @returns The columns text (String), label (Int32) and row (Int32), the row's number from 1.
- * @throws {TypeError} When a column is missing, or a text is something else.
+ * @throws {TypeError} When a column is missing, or a text is not a string.
  * @throws {RangeError} When there are no rows or fewer than two classes, a cell is empty, or a label is unknown.
  */
 export async function checkRows(
@@ -22,7 +22,7 @@ export async function checkRows(
   if (frame.height === 0 || labels.length < 2) {
     throw new RangeError(
       `Cannot load ${source} as it must have rows of at least two classes: current value is ` +
-        `${frame.height} rows of ${JSON.stringify(labels)}; add some, or choose other data`,
+        `${frame.height} rows of ${JSON.stringify(labels)}. Add some, or choose other data`,
     );
   }
   const unknown = numbers.findIndex((label) => labels[label] === undefined);
@@ -49,7 +49,7 @@ function classNumber(label: unknown, labels: string[]): number {
  * @param frame The frame.
  * @param source Names it in errors.
  * @returns A text for each row.
- * @throws {TypeError} When there is no such column, or it holds something else.
+ * @throws {TypeError} When there is no such column, or it holds anything but strings.
  * @throws {RangeError} When a cell is empty.
  */
 export function textColumn(frame: DataFrame, source: string): string[] {
@@ -72,7 +72,7 @@ export function column(frame: DataFrame, name: string, source: string): unknown[
   if (frame.columns.includes(name)) return frame.getColumn(name).toArray();
   throw new TypeError(
     `Cannot load ${source} as it must have a column '${name}': its columns are ` +
-      `${frame.columns.join(", ") || "none"}; rename or add one`,
+      `${frame.columns.join(", ") || "none"}. Rename or add one`,
   );
 }
 
@@ -97,6 +97,6 @@ function fail(source: string, index: number, name: string, meaning: string, valu
   const shown = typeof value === "string" ? JSON.stringify(value.slice(0, 60)) : String(value);
   const message =
     `Cannot load ${source} as '${name}' must be ${meaning}: current value in ${row} ` +
-    `is ${shown}; correct or remove that row, or choose other data`;
+    `is ${shown}. Correct or remove that row, or choose other data`;
   throw name === "text" && value !== null ? new TypeError(message) : new RangeError(message);
 }

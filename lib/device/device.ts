@@ -4,11 +4,11 @@ import { usePort } from "./port.ts";
 import { loadTensorFlow } from "./tensorflow.ts";
 import { tensorFlowPort } from "./tensorflow_port.ts";
 
-/** The part of the machine that computes. */
+/** The processor or GPU that computes. */
 export interface Device {
   /** Whether it is the processor or a GPU. */
   kind: "cpu" | "gpu";
-  /** What the maker calls it. */
+  /** Its model name. */
   name: string;
   /** Bytes: the GPU's own memory, or the machine's. */
   memory: number;
@@ -16,14 +16,14 @@ export interface Device {
   threads: number;
   /** TensorFlow's version. */
   tensorflow: string;
-  /** One line of all that. */
+  /** All of this in one line. */
   toString(): string;
 }
 
 /** Options of {@link openDevice}. */
 export interface DeviceOptions {
   /**
-   * Folder of tfjs_binding.node and, for a CPU, fused_kernels.so; without the latter everything runs, but more slowly.
+   * Folder of tfjs_binding.node and, for a CPU, fused_kernels.so; without the latter everything runs more slowly.
    *
    * @default {NATIVE_LIBRARIES of the environment, or lib/napi-v8/ of the npm package @tensorflow/tfjs-node-gpu}
    */
@@ -33,11 +33,12 @@ export interface DeviceOptions {
 let opened: Device | undefined;
 
 /**
- * Starts TensorFlow, on the GPU where there is one, and says what it runs on. Later calls give the same device.
+ * Starts TensorFlow, on the GPU if there is one. Later calls return the same device.
  *
- * @throws {TypeError} When there is no option of a name.
+ * @returns What TensorFlow runs on.
+ * @throws {TypeError} When an option is unknown.
  * @throws {Error} When the compiled binding is not found; when `nvidia-smi` lists a GPU that TensorFlow cannot use, as it
- * never falls back to the CPU in silence. Set CUDA_VISIBLE_DEVICES to an empty string to run on the CPU on purpose.
+ * never falls back to the CPU silently. Set CUDA_VISIBLE_DEVICES to an empty string to run on the CPU on purpose.
  *
  * @example
  * ```ts
@@ -61,15 +62,15 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
         `CUDA_VISIBLE_DEVICES="" to run on the CPU`,
     );
   }
+  const kind = gpus[0] ? "gpu" : "cpu";
+  const { name, memory } = gpus[0] ??
+    { name: await cpuName(), memory: Deno.systemMemoryInfo().total };
   const threads = navigator.hardwareConcurrency;
-  const device = gpus[0]
-    ? { kind: "gpu" as const, ...gpus[0], threads, tensorflow }
-    : { kind: "cpu" as const, name: await cpuName(), memory: totalMemory(), threads, tensorflow };
-  const gigabytes = (device.memory / 2 ** 30).toFixed(0);
-  const size = device.kind === "gpu" ? `${gigabytes} GB` : `${threads} threads, ${gigabytes} GB`;
-  const text = `${device.kind.toUpperCase()} 0: ${device.name} (${size}), TensorFlow ${tensorflow}`;
+  const gigabytes = (memory / 2 ** 30).toFixed(0);
+  const size = kind === "gpu" ? `${gigabytes} GB` : `${threads} threads, ${gigabytes} GB`;
+  const text = `${kind.toUpperCase()} 0: ${name} (${size}), TensorFlow ${tensorflow}`;
   if (!opened) usePort(tensorFlowPort(backend, found));
-  return opened ??= { ...device, toString: () => text };
+  return opened ??= { kind, name, memory, threads, tensorflow, toString: () => text };
 }
 
 async function listGpus(): Promise<{ name: string; memory: number }[]> {
@@ -88,7 +89,7 @@ async function listGpus(): Promise<{ name: string; memory: number }[]> {
   }
 }
 
-/** TensorFlow says why only in its log, so a second process loads it with the log on. */
+/** TensorFlow gives the reason only in its log, so a second process loads it with the log on. */
 async function reasonAgainstGpu({ binding }: Libraries): Promise<string> {
   const path = JSON.stringify(binding);
   const code = `import { createRequire } from "node:module"; createRequire(${path})(${path});`;
@@ -105,5 +106,3 @@ async function cpuName(): Promise<string> {
   const info = await Deno.readTextFile("/proc/cpuinfo").catch(() => "");
   return info.match(/^model name\s*:\s*(.+)$/m)?.[1] ?? Deno.build.arch;
 }
-
-const totalMemory = () => Deno.systemMemoryInfo().total;

@@ -2,11 +2,11 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Paths of what is compiled for this machine. */
+/** Paths of the libraries compiled for this machine. */
 export interface Libraries {
   /** TensorFlow's binding, tfjs_binding.node. */
   binding: string;
-  /** The kernels of lib/kernels/fused.cc, fused_kernels.so; absent where the folder has none. */
+  /** The kernels of lib/kernels/fused.cc, fused_kernels.so; absent if the folder has none. */
   kernels?: string;
 }
 

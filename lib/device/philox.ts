@@ -1,8 +1,8 @@
-/** Names a draw of a seed; both are integers of 32 bits. */
+/** Identifies a draw of a seed; both are 32-bit integers. */
 export type Key = readonly [seed: number, draw: number];
 
 /**
- * The numbers in [0, 1) of a draw: the same bits on the host as TensorFlow's StatelessRandomUniform gives.
+ * The numbers in [0, 1) of a draw, computed on the host: the same bits as TensorFlow's StatelessRandomUniform.
  *
  * @see Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, 2011 (Philox4x32-10); stateless_random_ops.cc
  */
@@ -20,8 +20,8 @@ export function uniformNumbers(count: number, [seed, draw]: Key): Float32Array {
 }
 
 /**
- * The numbers of mean 0 and standard deviation 1 of a draw, by Box and Muller: the same bits on the host as TensorFlow's
- * StatelessRandomNormal gives there.
+ * The numbers of mean 0 and standard deviation 1 of a draw, by Box and Muller, computed on the host: the same bits as
+ * TensorFlow's StatelessRandomNormal on a CPU.
  *
  * @see Box and Muller, A Note on the Generation of Random Normal Deviates, 1958; random_distributions_utils.h
  */
@@ -45,8 +45,8 @@ const FLOATS = { logf: FLOAT, sinf: FLOAT, cosf: FLOAT };
 let floats: Record<keyof typeof FLOATS, (x: number) => number> | undefined;
 
 /**
- * TensorFlow calls the C library's functions of floats, whose last bits are their own. On a system without that library
- * 1.5 % of the numbers differ from it, nearly all by one unit in the last place and none by more than three.
+ * TensorFlow calls the C library's functions for 32-bit floats, which round differently from Math's. On a system without
+ * that library 1.5 % of the numbers differ, nearly all by one unit in the last place and none by more than three.
  */
 function loadFloats(): NonNullable<typeof floats> {
   const library = { linux: "libm.so.6", darwin: "libSystem.B.dylib" }[Deno.build.os as string];
@@ -57,7 +57,7 @@ function loadFloats(): NonNullable<typeof floats> {
 
 type Words = [number, number, number, number];
 
-/** The ten rounds; what is above 32 bits of a word or a key has no effect. */
+/** Philox's ten rounds; bits of a word or a key above the 32nd have no effect. */
 function scramble(words: Words, key0: number, key1: number) {
   let [a, b, c, d] = words;
   for (let round = 0; round < 10; round++) {

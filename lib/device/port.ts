@@ -1,11 +1,11 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Key } from "./philox.ts";
 
-/** What a device gives beyond tfjs-core's ops: what those lack, or do worse. None of it has a gradient. */
+/** What a device offers beyond tfjs-core's ops: what they lack, or do worse. None of it has a gradient. */
 export interface DevicePort {
   /** The numbers in [0, 1) of a draw, the same bits on every device: those of `uniformNumbers`. */
   uniform(shape: number[], key: Key): tf.Tensor;
-  /** a · b of matrices, each transposed first where that is said. */
+  /** The product of two matrices, each transposed first if asked for. */
   product(
     a: tf.Tensor2D,
     b: tf.Tensor2D,
@@ -19,17 +19,16 @@ export interface DevicePort {
   /** The bytes that {@link DevicePort.packBytes} holds, each as an int32: [N / 4] → [N]. */
   unpackBytes(packed: tf.Tensor1D): tf.Tensor1D;
   /**
-   * A tensor's numbers, once the device has computed them. It is where an error of an op comes to light on a device that
-   * tells it late.
+   * A tensor's numbers, once the device has computed them. Devices that run ops asynchronously report their errors here.
    */
   read<D extends "float32" | "int32" | "bool" = "float32">(
     tensor: tf.Tensor,
   ): Promise<tf.DataTypeMap[D]>;
-  /** Those of lib/kernels that the device does in one pass; the others are composed of tfjs-core's ops. */
+  /** The kernels that the device fuses; lib/kernels composes the others of tfjs-core's ops. */
   readonly kernels: Partial<FusedKernels>;
 }
 
-/** Dropout at one place of a step: which numbers become zero is decided by the draw, forward and backward alike. */
+/** One application of dropout: its draw decides which numbers become zero, forward and backward alike. */
 export interface Dropout {
   /** Probability of zero; what is kept is divided by 1 − rate. */
   rate: number;
@@ -37,23 +36,23 @@ export interface Dropout {
   key: Key;
 }
 
-/** What lib/kernels composes of tfjs-core's ops and a device may do in one pass over memory, each by itself. */
+/** Operations that a device may do in one pass over memory; each is optional. */
 export interface FusedKernels {
   /**
    * x + bias, row by row: [N, H] and [H] → [N, H].
    *
-   * @param x A buffer that nothing else uses, as it may become the result.
+   * @param x A buffer that nothing else uses, as it may be overwritten with the result.
    */
   addBias(x: tf.Tensor2D, bias: tf.Tensor1D): tf.Tensor2D;
   /** The sum of the rows: [N, H] → [H]. */
   sumRows(x: tf.Tensor2D): tf.Tensor1D;
-  /** The sum of the rows of x · y, number by number: twice [N, H] → [H]. */
+  /** The sum of the rows of the elementwise product x · y, both [N, H] → [H]. */
   sumRowProducts(x: tf.Tensor2D, y: tf.Tensor2D): tf.Tensor1D;
   /** x · Φ(x) with the exact error function, [N, H]. */
   gelu(x: tf.Tensor2D): tf.Tensor2D;
-  /** The gradient of x, from x and that of the result, all [N, H]. */
+  /** The gradient of x from that of the result, all [N, H]. */
   geluGrad(x: tf.Tensor2D, dy: tf.Tensor2D): tf.Tensor2D;
-  /** Zeroes and scales numbers, of any shape; its gradient is itself. */
+  /** Applies dropout to a tensor of any shape; it also computes its own gradient. */
   dropout<T extends tf.Tensor>(x: T, dropout: Dropout): T;
   /**
    * Normalises each row of dropout(x) + residual, both [N, H], then scales and shifts it, both [H].
@@ -69,9 +68,9 @@ export interface FusedKernels {
     dropout?: Dropout,
   ): [y: tf.Tensor2D, normal: tf.Tensor2D, inverse: tf.Tensor1D];
   /**
-   * From the gradient of the result [N, H] those of x and of the residual, both [N, H].
+   * The gradients of x and of the residual, both [N, H], from that of the result [N, H].
    *
-   * @param normal As the forward pass gave it, [N, H], like `inverse`, [N].
+   * @param normal From the forward pass, [N, H], as is `inverse`, [N].
    */
   addNormGrad(
     dy: tf.Tensor2D,
@@ -87,7 +86,7 @@ export interface FusedKernels {
    * @param k Keys [B·T, A·D], as `v` (values).
    * @param mask Added to the scores, [B, T].
    * @param heads A.
-   * @returns The result [B·Q, A·D], and the logarithm of each softmax's sum [B, A, Q].
+   * @returns The result [B·Q, A·D], and the logarithm of each softmax's denominator [B, A, Q].
    */
   attention(
     q: tf.Tensor2D,
@@ -97,7 +96,7 @@ export interface FusedKernels {
     heads: number,
     dropout?: Dropout,
   ): [y: tf.Tensor2D, logSum: tf.Tensor3D];
-  /** From the gradient of the result [B·Q, A·D] those of q, k and v; `logSum` is as the forward pass gave it. */
+  /** The gradients of q, k and v from that of the result [B·Q, A·D]; `logSum` is from the forward pass. */
   attentionGrad(
     q: tf.Tensor2D,
     k: tf.Tensor2D,
@@ -109,9 +108,9 @@ export interface FusedKernels {
     dropout?: Dropout,
   ): [dq: tf.Tensor2D, dk: tf.Tensor2D, dv: tf.Tensor2D];
   /**
-   * The weight after one step of AdamW; the moments change in place. All are of one shape.
+   * The weight after one step of AdamW; the moments are updated in place. All have one shape.
    *
-   * @param mean Of gradients, a buffer that no clone shares; as `square`, that of squared gradients.
+   * @param mean Decayed mean of gradients, a buffer that no clone shares; `square` is that of squared gradients.
    */
   adamW(
     weight: tf.Tensor,
@@ -123,7 +122,7 @@ export interface FusedKernels {
 }
 
 /**
- * The numbers of one step of AdamW. With g = factor · gradient, the moments m and s decay by the betas, and the weight
+ * The numbers of one step of AdamW. With g = factor · gradient, the moments m and s decay by the betas; the weight
  * becomes decay · weight − rate · m / (correction · √s + epsilon).
  */
 export interface AdamWNumbers {
@@ -131,9 +130,9 @@ export interface AdamWNumbers {
   factor: number;
   /** 1 − learning rate · weight decay. */
   decay: number;
-  /** The learning rate, corrected for the mean's start at zero. */
+  /** The learning rate, corrected for the bias of the mean, which starts at zero. */
   rate: number;
-  /** Corrects the square root for the start at zero. */
+  /** Corrects the square root for the same bias. */
   correction: number;
   /** Decay of the mean of gradients. */
   beta1: number;
@@ -158,7 +157,9 @@ export function port(): DevicePort {
 }
 
 /**
- * Makes a port the one in use, until what it returns is disposed of.
+ * Makes a port the one in use.
+ *
+ * @returns Restores the previous port when it is disposed of.
  *
  * @example
  * ```ts

@@ -5,11 +5,11 @@ import { type Key, normalNumbers, uniformNumbers } from "./philox.ts";
  * n-th draw depends on the seed and n alone, so `draws` is all the state there is to save.
  */
 export interface Random {
-  /** What all draws depend on. */
+  /** The seed of all draws. */
   readonly seed: number;
   /** Draws made so far. */
   draws: number;
-  /** Takes the next draw for a device, which makes its numbers there. */
+  /** Takes the next draw and leaves its numbers to the device. */
   key(): Key;
   /** Takes the next draw: numbers in [0, 1). */
   uniform(count: number): Float32Array;
@@ -20,7 +20,7 @@ export interface Random {
 /**
  * Starts a stream of random numbers.
  *
- * @param seed Any integer of 32 bits.
+ * @param seed Any 32-bit integer.
  * @param draws Where in the stream to start. @default {0}
  * @returns The stream; it needs no open device.
  */
@@ -38,7 +38,7 @@ export function createRandom(seed: number, draws = 0): Random {
 /**
  * Shuffles row numbers.
  *
- * @param random Gives one draw.
+ * @param random Source of one draw.
  * @param count How many rows there are.
  * @returns 0 to count - 1 in random order.
  */

@@ -27,9 +27,9 @@ export interface OpAttribute {
 let loaded: { binding: string; backend: Promise<TensorFlowBackend> } | undefined;
 
 /**
- * Loads TensorFlow once in a process. Everything that must be set before its library loads is set here.
+ * Loads TensorFlow once in a process, and first sets everything that its library reads when it loads.
  *
- * @throws {Error} When it is loaded from another folder.
+ * @throws {Error} When it has been loaded from another folder.
  */
 export async function loadTensorFlow({ binding }: Libraries): Promise<TensorFlowBackend> {
   loaded ??= { binding, backend: load(binding) };
@@ -53,7 +53,7 @@ async function load(binding: string): Promise<TensorFlowBackend> {
   if (!Deno.env.has("TF_CPP_MIN_LOG_LEVEL")) Deno.env.set("TF_CPP_MIN_LOG_LEVEL", "2");
   // Compiling kernels for a GPU newer than the build takes minutes; keep what was compiled.
   if (!Deno.env.has("CUDA_CACHE_MAXSIZE")) Deno.env.set("CUDA_CACHE_MAXSIZE", "4294967296");
-  // The package's index.js would look for the binding in its own folder alone; the rest of it saves and shows models.
+  // The package's index.js would look for the binding only in its own folder.
   const native = createRequire(binding)(binding);
   const { NodeJSKernelBackend } = await import(
     "@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js"
@@ -65,13 +65,13 @@ async function load(binding: string): Promise<TensorFlowBackend> {
   return backend as TensorFlowBackend;
 }
 
-/** An attribute of an op: a type by TensorFlow's name for it, a truth value, or a float. */
+/** An attribute of an op: a type by TensorFlow's name for it, a boolean, or a float. */
 export type RawAttribute = "TF_FLOAT" | "TF_INT32" | "TF_UINT8" | boolean | number;
 
 /**
  * Runs an op of TensorFlow that tfjs has no function for; it has no gradient.
  *
- * @param outputs How many tensors the op gives. @default {1}
+ * @param outputs How many tensors the op returns. @default {1}
  */
 export function rawOp(
   name: string,

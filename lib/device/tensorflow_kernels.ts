@@ -5,7 +5,7 @@ import { rawOp } from "./tensorflow.ts";
 /**
  * Loads the kernels of lib/kernels/fused.cc.
  *
- * @param library Path of the compiled file; it registers its ops with TensorFlow by itself.
+ * @param library Path of the compiled file, which registers its ops with TensorFlow when it is loaded.
  */
 export function fusedKernels(library: string): FusedKernels {
   Deno.dlopen(library, {});
@@ -60,7 +60,7 @@ const fused = (
   attributes?: Record<string, number>,
 ) => rawOp(`Fused${name}`, inputs, attributes, outputs);
 
-/** Runs an op that makes the numbers of dropout by itself. */
+/** Runs an op that draws dropout's numbers itself. */
 const withKey = (
   dropout: Dropout | undefined,
   run: (key: tf.Tensor, rate: number) => tf.Tensor[],

@@ -5,7 +5,7 @@ import { rawOp, type TensorFlowBackend } from "./tensorflow.ts";
 import { fusedKernels } from "./tensorflow_kernels.ts";
 
 /**
- * What a loaded TensorFlow gives beyond tfjs-core's ops.
+ * The port of a loaded TensorFlow.
  *
  * @param libraries Its `kernels` are for the CPU.
  */
@@ -38,14 +38,14 @@ export function tensorFlowPort(
   };
 }
 
-/** TensorFlow's MatMul, where `tf.matMul` goes the longer way of a batch of one. */
+/** TensorFlow's MatMul; `tf.matMul` would run BatchMatMul on a batch of one. */
 function product(
   a: tf.Tensor2D,
   b: tf.Tensor2D,
   transposeA = false,
   transposeB = false,
 ): tf.Tensor2D {
-  // oneDNN packs a transposed matrix of long rows so slowly that a transposed copy of it is faster.
+  // oneDNN packs a transposed matrix of long rows so slowly that copying it transposed is faster.
   if (transposeB && b.shape[1] > b.shape[0] && b.shape[0] >= 128) {
     return tf.tidy(() => product(a, tf.transpose(b), transposeA));
   }

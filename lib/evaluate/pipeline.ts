@@ -53,22 +53,17 @@ export async function loadPipeline(
   options: PipelineOptions = {},
 ): Promise<Pipeline> {
   checkOptions("load a pipeline", options, OPTIONS);
-  const { base, labels, revision, ...hub } = options;
-  const repository = revision === undefined ? hub : { revision, ...hub };
+  const { base, labels, ...repository } = options;
+  const { revision: _ofThis, ...hub } = repository;
   const folder = await findFolder(folderOrName, MODEL_OR_ADAPTER, repository);
   const configPath = join(folder, "adapter_config.json");
   const config = await isFile(configPath) && JSON.parse(await Deno.readTextFile(configPath));
-  let from = folder;
-  if (config) {
-    from = base ?? config.base_model_name_or_path;
-    if (!from) {
-      throw new TypeError(
-        `Cannot load a pipeline as 'base_model_name_or_path' in ${configPath} must name the adapter's ` +
-          `base: current value is ${
-            JSON.stringify(from)
-          }. Give the base's folder or name as 'base'`,
-      );
-    }
+  const from = config ? base ?? config.base_model_name_or_path : folder;
+  if (!from) {
+    throw new TypeError(
+      `Cannot load a pipeline as 'base_model_name_or_path' in ${configPath} must name the adapter's ` +
+        `base: current value is ${JSON.stringify(from)}. Give the base's folder or name as 'base'`,
+    );
   }
   const names = labels ?? (config ? await headLabels(folder) : undefined);
   const model = await loadClassifier(from, { ...hub, ...names && { labels: names } });

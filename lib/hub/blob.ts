@@ -6,7 +6,7 @@ import type { HubSettings } from "./settings.ts";
 /** One file's content on the Hub and its place in the cache. */
 export interface RemoteBlob {
   url: string;
-  /** Where it is to lie: `blobs/<oid>` of the repository's cache folder. */
+  /** Its place: `blobs/<oid>` in the repository's cache folder. */
   path: string;
   /** Bytes. */
   size: number;
@@ -14,19 +14,19 @@ export interface RemoteBlob {
   oid: string;
 }
 
-/** A connection that brought so many bytes before it broke was a good one. */
+/** A connection that brought this many bytes before it was cut does not count as a failure. */
 const PROGRESS = 1_000_000;
 
 /**
- * Downloads a file that the cache lacks, beginning where an earlier download broke off.
+ * Downloads a file that the cache lacks, resuming where an earlier download was cut.
  *
- * What has arrived lies in `<path>.incomplete`, also for the next process; only a file of the right
- * length and hash gets its name, so no ETag is needed to notice that the content has changed between
- * two parts. Two processes take turns.
+ * What has arrived is kept in `<path>.incomplete`, for other processes too, which take turns. Only a
+ * file of the right length and hash gets its name, so no ETag is needed to notice that the content
+ * has changed between two parts.
  *
- * @param onBytes told the file's length so far and the bytes just received
- * @throws Error when the content stays wrong or the connection is cut again and again; the system's
- * own when the file cannot be written.
+ * @param onBytes Called with the file's length so far and the number of bytes just received.
+ * @throws {Error} When the content stays wrong, the connection is cut again and again, or the file
+ * cannot be written.
  */
 export async function downloadBlob(
   blob: RemoteBlob,
@@ -34,12 +34,12 @@ export async function downloadBlob(
   settings: HubSettings,
   onBytes: (length: number, received: number) => void,
 ): Promise<void> {
-  if (await isThere(blob)) return;
+  if (await isComplete(blob)) return;
   const incomplete = `${blob.path}.incomplete`;
   using file = await Deno.open(incomplete, { create: true, read: true, write: true });
   await file.lock(true);
   // Another process was faster.
-  if (await isThere(blob)) return await Deno.remove(incomplete).catch(() => {});
+  if (await isComplete(blob)) return await Deno.remove(incomplete).catch(() => {});
   for (let failures = 1;; failures++) {
     const start = await file.seek(0, Deno.SeekMode.End);
     let length = start;
@@ -71,7 +71,7 @@ export async function downloadBlob(
     // A whole file in one go with the wrong content: the server's copy is bad.
     if (failures === ATTEMPTS || (start === 0 && length >= blob.size)) {
       throw new Error(
-        `Cannot download ${blob.url}: ${reason}; try again (what is sound is` +
+        `Cannot download ${blob.url}: ${reason}. Try again (valid parts are` +
           " kept), or set HF_ENDPOINT to another mirror",
       );
     }
@@ -80,7 +80,7 @@ export async function downloadBlob(
   }
 }
 
-/** The chunks that come; that the connection breaks ends them, unlike an error of who takes them. */
+/** The chunks of a response, up to a cut of the connection; the consumer's errors are its own. */
 async function* untilCut({ body }: Response, onCut: (error: Error) => void) {
   try {
     if (body) yield* body;
@@ -89,6 +89,6 @@ async function* untilCut({ body }: Response, onCut: (error: Error) => void) {
   }
 }
 
-function isThere({ path, size }: RemoteBlob): Promise<boolean> {
+function isComplete({ path, size }: RemoteBlob): Promise<boolean> {
   return Deno.stat(path).then((info) => info.isFile && info.size === size, () => false);
 }

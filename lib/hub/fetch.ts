@@ -8,13 +8,13 @@ export interface Repo {
   name: string;
 }
 
-/** What {@link Repo}'s name must match: it becomes part of a path and of addresses. */
+/** What {@link Repo}'s name must match: it becomes part of paths and URLs. */
 export const REPO_NAME = /^(?!.*\.\.)\w[\w.-]*(\/\w[\w.-]*)?$/;
 
 /** How often a request, or a file whose connection was cut, is tried. */
 export const ATTEMPTS = 5;
 
-/** Waits before repetition `failures` (from 1), or as long as the server asks, five minutes at most. */
+/** Waits before retry number `failures` (from 1), or as long as the server asks, at most five minutes. */
 export function pause(failures: number, settings: HubSettings, retryAfter?: string | null) {
   const asked = Number(retryAfter) * 1000 || Date.parse(retryAfter ?? "") - Date.now() || 0;
   const wait = Math.max(settings.retryDelay * 2 ** (failures - 1), Math.min(asked, 300_000));
@@ -22,8 +22,8 @@ export function pause(failures: number, settings: HubSettings, retryAfter?: stri
 }
 
 /**
- * What others sent, fit for a message: printable ASCII without the token, nor the query of an
- * address, which can hold a signature.
+ * Makes a server's text safe for a message: printable ASCII without the token and without queries
+ * of URLs, which can hold a signature.
  */
 function redact(text: string, { token }: HubSettings): string {
   if (token) text = text.replaceAll(token, "***");
@@ -31,11 +31,11 @@ function redact(text: string, { token }: HubSettings): string {
 }
 
 /**
- * A `fetch` for one repository: adds the token to requests to the Hub (and to no other host), and
- * repeats what failed by the network, a 5xx or a 429.
+ * Makes a `fetch` for one repository: it adds the token to requests to the Hub (and to no other
+ * host), and retries after network errors, 5xx and 429.
  *
- * Rejects with one line that names the repository, the file and a remedy, never the token; its
- * `cause` is the status of a refusal.
+ * Its errors are one line that names the repository, the file and a remedy, never the token; their
+ * `cause` is the status with which the Hub refused.
  */
 export function hubFetch(
   repo: Repo,
@@ -59,7 +59,7 @@ export function hubFetch(
         const page = response.headers.get("content-type")?.startsWith("text/html");
         if (response.ok && !page) return response;
         const error = (await response.json().catch(() => null))?.error;
-        // Nothing lies behind what is there already: as if the server knew no ranges.
+        // Range not satisfiable: after an empty answer, the download starts again.
         if (response.status === 416) return new Response();
         const reason = response.ok
           ? "a web page came instead of an answer: is a login page or a proxy in between?"
@@ -75,7 +75,7 @@ export function hubFetch(
           ? ""
           : ", set HF_ENDPOINT to a mirror, or HF_HUB_OFFLINE=1 to use what the cache holds";
         throw new Error(
-          `Cannot ${what}: ${reason}, ${ATTEMPTS} times; try again later (what has arrived is` +
+          `Cannot ${what}: ${reason}, ${ATTEMPTS} times. Try again later (what has arrived is` +
             ` kept)${mirror}`,
         );
       }
@@ -85,9 +85,9 @@ export function hubFetch(
 }
 
 /**
- * One request. It fails when fewer than `timeout` bytes come in `timeout` milliseconds (1 kB/s); one
- * that sends a body has no limit, since how far it got cannot be seen. Only what is asked for by
- * range is left to be read, so that a cut anywhere else is a failure of the request.
+ * Makes one request. It fails when fewer than `timeout` bytes come in `timeout` milliseconds (1 kB/s);
+ * an upload has no limit, as its progress cannot be seen. Only the body of a range request is left to
+ * the caller to read, so that a cut anywhere else is a failure of the request.
  */
 async function request(
   url: URL,
@@ -140,13 +140,13 @@ function refusal(
   const answer = `the Hub answers ${status}${cause ? ` (${redact(String(cause), settings)})` : ""}`;
   if (task === "publish") {
     if (![401, 403, 404].includes(status)) return answer;
-    return `${answer}; set HF_TOKEN to a valid token with write permission for ${page}, from` +
+    return `${answer}. Set HF_TOKEN to a valid token with write permission for ${page}, from` +
       ` ${settings.endpoint}/settings/tokens`;
   }
   if (cause === "GatedRepo" || status === 403) {
-    return `${answer}; accept the terms at ${page} and set HF_TOKEN to a token of that account`;
+    return `${answer}. Accept the terms at ${page} and set HF_TOKEN to a token of that account`;
   }
-  if (cause === "RevisionNotFound") return `${answer}; take a revision listed at ${page}/commits`;
-  return `${answer}; check the name at ${page}, or, if the repository is private, set HF_TOKEN to a` +
+  if (cause === "RevisionNotFound") return `${answer}. Take a revision listed at ${page}/commits`;
+  return `${answer}. Check the name at ${page}, or, if the repository is private, set HF_TOKEN to a` +
     " valid token that may read it";
 }

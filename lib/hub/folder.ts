@@ -2,7 +2,7 @@ import { REPO_NAME } from "./fetch.ts";
 import { HUB_OPTIONS, type HubOptions } from "./settings.ts";
 import { downloadSnapshot, type FileSet } from "./snapshot.ts";
 
-/** Which revision of a repository to take, and how to reach the Hub; of no use where a folder is given. */
+/** Which revision of a repository to load, and how to reach the Hub; a folder needs neither. */
 export interface RepositoryOptions extends HubOptions {
   /** A commit, tag or branch. @default {"main"} */
   revision?: string;
@@ -20,8 +20,8 @@ export const REPOSITORY_OPTIONS: Record<keyof RepositoryOptions, true> = {
  *
  * @param files What to download of a repository.
  * @returns The folder that holds them.
- * @throws {TypeError} When there is no such folder, and a repository cannot have such a name.
- * @throws {RangeError} When a revision is asked of a folder.
+ * @throws {TypeError} When there is no such folder, and no repository can have such a name.
+ * @throws {RangeError} When a revision is given for a folder.
  * @throws {Error} What {@link downloadSnapshot} throws.
  */
 export async function findFolder(

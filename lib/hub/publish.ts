@@ -15,7 +15,7 @@ export interface PublishOptions extends HubOptions {
   folder: string;
   /** The text of the repository's README.md. */
   card: string;
-  /** Hides a repository that is made. @default {false: as its owner's settings say} */
+  /** Makes a new repository private. @default {false: as its owner's settings say} */
   private?: boolean;
   /** First line of the commit message. @default {`Upload model` or `Upload adapter`} */
   commitMessage?: string;
@@ -33,8 +33,8 @@ const OPTIONS: Record<keyof PublishOptions, true> = {
 /**
  * Publishes a model or an adapter on the Hugging Face Hub, in one commit.
  *
- * Only the model's own files leave the machine, whatever else lies in the folder. What had arrived
- * before a failure is not sent again.
+ * Only the model's own files are uploaded, whatever else the folder holds; what arrived before a
+ * failure is not sent again.
  *
  * @param options What to publish, and where.
  * @returns The commit's address.
@@ -62,12 +62,12 @@ export async function publish(options: PublishOptions): Promise<string> {
   if (!token.startsWith("hf_")) {
     throw new TypeError(
       `Cannot publish to ${name} as 'HF_TOKEN' must be a token with write permission, hf_…: current` +
-        ` value is ${token ? "another (not shown)" : "none"}; make one at` +
+        ` value is ${token ? "another (not shown)" : "none"}. Make one at` +
         ` ${settings.endpoint}/settings/tokens`,
     );
   }
   if (settings.offline) {
-    throw new Error(`Cannot publish to ${name} as HF_HUB_OFFLINE is set: unset it`);
+    throw new Error(`Cannot publish to ${name} as HF_HUB_OFFLINE is set. Unset it`);
   }
   const present = await filesIn(folder);
   const files = [MODEL, ADAPTER].find(({ required }) => missing(present, required).length === 0);
@@ -75,7 +75,7 @@ export async function publish(options: PublishOptions): Promise<string> {
     throw new Error(
       `Cannot publish ${folder} as it must hold ${Object.keys(MODEL.required).join(", ")}, or` +
         ` ${Object.keys(ADAPTER.required).join(", ")}: it holds` +
-        ` ${present.slice(0, 10).join(", ") || "nothing"}; write the one with saveModel and the` +
+        ` ${present.slice(0, 10).join(", ") || "nothing"}. Write the one with saveModel and the` +
         " tokenizer's files, the other with saveAdapter",
     );
   }
@@ -88,7 +88,7 @@ export async function publish(options: PublishOptions): Promise<string> {
   };
   const visibility = options.private && { visibility: "private" as const };
   await createRepo({ ...hub, ...visibility }).catch((error) => {
-    // It exists, or this token may write to some repositories only: the commit will tell.
+    // It exists, or the token may write to some repositories only: the commit will show.
     if (error.cause !== 409 && error.cause !== 403) throw error;
   });
   const committed = await uploadFiles({

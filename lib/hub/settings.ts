@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** What `onProgress` is told, at most ten times a second and once when a file is complete. */
+/** What `onProgress` receives, at most ten times a second and whenever a file is complete. */
 export interface DownloadProgress {
   /** The file that is being downloaded, by its path in the repository. */
   file: string;
@@ -10,7 +10,7 @@ export interface DownloadProgress {
   files: number;
   /** Files to download. */
   totalFiles: number;
-  /** Bytes in the cache, those of an earlier, broken download included. */
+  /** Bytes in the cache, those of an earlier, interrupted download included. */
   bytes: number;
   /** Bytes of all files. */
   totalBytes: number;
@@ -30,7 +30,7 @@ export interface HubOptions {
   offline?: boolean;
   /** Milliseconds before a failed request is first repeated; doubled each time. @default {1000} */
   retryDelay?: number;
-  /** A connection counts as cut when fewer bytes arrive in so many milliseconds (1 kB/s). @default {30000} */
+  /** Milliseconds in which as many bytes must arrive (1 kB/s), or the connection counts as cut. @default {30000} */
   timeout?: number;
   /** Called with the progress of a download. @default {no report} */
   onProgress?: (progress: DownloadProgress) => void;
@@ -53,8 +53,8 @@ export type HubSettings = Required<Omit<HubOptions, "token">> & { token: string 
 /**
  * Fills in the defaults.
  *
- * @param env environment variables; @default those of this process
- * @throws TypeError where the token cannot stand in a header, or the endpoint is no URL.
+ * @param env Environment variables. @default {those of this process}
+ * @throws {TypeError} When the token cannot be sent in a header, or the endpoint is not a URL.
  */
 export function hubSettings(
   options: HubOptions = {},
@@ -72,11 +72,11 @@ export function hubSettings(
   const file = env.HF_TOKEN_PATH || join(home, "token");
   const saved = () => existsSync(file) ? readFileSync(file, "utf8") : "";
   const token = (options.token ?? (env.HF_TOKEN || saved())).trim();
-  // Headers would quote a malformed token in its own error.
+  // The error of `Headers` would quote a malformed token.
   if (token && !/^[\x21-\x7e]+$/.test(token)) {
     throw new TypeError(
       "Cannot reach the Hub as 'HF_TOKEN' must be one word of ASCII: current value (not shown) is" +
-        " not; copy it again from https://huggingface.co/settings/tokens",
+        " not. Copy it again from https://huggingface.co/settings/tokens",
     );
   }
   return {

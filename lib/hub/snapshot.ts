@@ -6,11 +6,11 @@ import { downloadBlob } from "./blob.ts";
 import { hubFetch, type Repo, REPO_NAME } from "./fetch.ts";
 import { type HubOptions, type HubSettings, hubSettings } from "./settings.ts";
 
-/** Which files make up what is wanted. */
+/** Which files of a repository are wanted. */
 export interface FileSet {
   /** Matches the paths to take. */
   wanted: RegExp;
-  /** What must be there: a name for people, and a pattern that some path must match. */
+  /** Patterns that some path must match, by the names that errors use. */
   required: Record<string, RegExp>;
 }
 
@@ -26,9 +26,9 @@ const PATH = /^(?!.*\.\.)\w[\w.-]*(\/\w[\w.-]*)*$/;
 /**
  * Downloads the wanted files of a repository into the cache that Python's libraries share.
  *
- * What the cache holds whole at a pinned commit is returned without a request. `@huggingface/hub`
- * asks the Hub's API; the contents go through {@link downloadBlob}, since that library (2.17)
- * resumes nothing and checks no hash.
+ * A snapshot of a pinned commit that is complete is returned without a request. `@huggingface/hub`
+ * calls the Hub's API; contents are downloaded by {@link downloadBlob}, as that library (2.17)
+ * neither resumes nor checks hashes.
  *
  * @param request What is wanted.
  * @param options How to reach the Hub.
@@ -67,7 +67,7 @@ export async function downloadSnapshot(
   if (lacking.length > 0 && settings.offline) {
     throw new Error(
       `Cannot load ${name} at ${revision} as HF_HUB_OFFLINE is set and ${settings.cacheFolder} lacks` +
-        ` its ${lacking.join(", ")}: unset HF_HUB_OFFLINE to download it, or set HF_HOME to the` +
+        ` its ${lacking.join(", ")}. Unset HF_HUB_OFFLINE to download it, or set HF_HOME to the` +
         " folder that holds it",
     );
   }
@@ -75,9 +75,9 @@ export async function downloadSnapshot(
     if (lacking.length > 0) await downloadFiles(request, commit, storage, hub, settings);
     if (!pinned && !settings.offline) await writeFile(reference, commit);
   } catch (error) {
-    if (!(error as { code?: string }).code) throw error; // the system gives its errors one
+    if (!(error as { code?: string }).code) throw error; // only the system's errors have one
     throw new Error(
-      `Cannot keep ${name} in ${settings.cacheFolder}: ${(error as Error).message}; mend that, or` +
+      `Cannot keep ${name} in ${settings.cacheFolder}: ${(error as Error).message}. Fix that, or` +
         " set HF_HOME to a folder on another disk (what has arrived is kept)",
       { cause: error },
     );
@@ -99,7 +99,7 @@ async function downloadFiles(
   const absent = missing(entries.map(({ path }) => path), required);
   if (absent.length > 0) {
     throw new Error(
-      `Cannot load ${name} at ${commit} as the repository has no ${absent.join(", ")}: choose` +
+      `Cannot load ${name} at ${commit} as the repository has no ${absent.join(", ")}. Choose` +
         " another repository or revision",
     );
   }
@@ -108,7 +108,7 @@ async function downloadFiles(
     check("path", "inside the repository", path, PATH);
     check("oid", "a sha1 or sha256", oid, /^([0-9a-f]{40}|[0-9a-f]{64})$/);
   }
-  // What is required comes last, so that a snapshot that has it all is whole.
+  // What is required comes last, so that a snapshot that has it is complete.
   const last = (path: string) => Object.values(required).some((pattern) => pattern.test(path));
   blobs.sort((a, b) => Number(last(a.path)) - Number(last(b.path)));
   await Deno.mkdir(join(storage, "blobs"), { recursive: true });
@@ -139,7 +139,7 @@ export async function filesIn(folder: string): Promise<string[]> {
   return paths.filter((_, i) => sound[i]);
 }
 
-/** What is required and not among `paths`: a pattern without a match, or a shard's sibling. */
+/** What is required and not among `paths`: a pattern without a match, or some of a model's shards. */
 export function missing(paths: string[], required: Record<string, RegExp>): string[] {
   const absent = Object.keys(required).filter((name) =>
     !paths.some((path) => required[name]!.test(path))
@@ -156,12 +156,12 @@ export function missing(paths: string[], required: Record<string, RegExp>): stri
 function reporter(entries: ListFileEntry[], settings: HubSettings) {
   const totalBytes = entries.reduce((sum, { size }) => sum + size, 0);
   const began = performance.now();
-  let [told, files, before, received] = [0, 0, 0, 0];
+  let [reported, files, before, received] = [0, 0, 0, 0];
   return (file: string, length: number, arrived: number, complete = false) => {
     received += arrived;
     const now = performance.now();
-    if (!complete && now - told < 100) return;
-    told = now;
+    if (!complete && now - reported < 100) return;
+    reported = now;
     if (complete) files++;
     settings.onProgress({
       file,

@@ -1,18 +1,18 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { type AdamWNumbers, type FusedKernels, port } from "../device/port.ts";
 
-/** The numbers of a step, before they are corrected for the moments' start at zero. */
+/** The numbers of a step, before the correction for the bias of the moments, which start at zero. */
 export interface AdamWStep extends Omit<AdamWNumbers, "rate" | "correction"> {
-  /** Of this step. */
+  /** The learning rate of this step. */
   learningRate: number;
   /** Which step it is, from 1. */
   step: number;
 }
 
 /**
- * A weight after one step of AdamW, in PyTorch's order of operations; the moments change in place. All are of one shape.
+ * A weight after one step of AdamW, in PyTorch's order of operations; the moments are updated in place. All have one shape.
  *
- * @param mean Of gradients, a buffer that no clone shares; as `square`, that of squared gradients.
+ * @param mean Decayed mean of gradients, a buffer that no clone shares; `square` is that of squared gradients.
  * @see Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019; torch.optim.AdamW
  */
 export function adamWStep(

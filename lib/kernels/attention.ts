@@ -6,12 +6,13 @@ import { drawDropout, drop } from "./dropout.ts";
 
 /**
  * Scaled dot-product attention with dropout on its probabilities. For the gradient only the logarithm of each softmax's
- * sum is kept, and the probabilities are computed again.
+ * denominator is kept, and the probabilities are recomputed.
  *
  * @param q Queries [B·Q, A·D].
  * @param k Keys [B·T, A·D], as `v` (values).
  * @param mask Added to the scores, [B, T]: 0 for a token, a large negative number for padding.
  * @param heads A, the number of heads.
+ * @param rate Dropout rate; without `random` there is no dropout.
  * @returns [B·Q, A·D]
  * @see Vaswani et al., Attention Is All You Need, 2017, §3.2; Dao et al., FlashAttention, 2022, §3.1
  */

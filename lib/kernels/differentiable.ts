@@ -1,19 +1,19 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 /**
- * An op with its own gradient. Unlike `tf.customGrad` it asks for no gradient where none of the inputs leads to a trained
- * variable, and frees what was saved, and `dy`, as soon as the gradients are there: a step then holds the results of one
- * layer at a time on its way back. (A `dy` that the caller gave `tf.grads` is freed too.)
+ * Defines an op with its own gradient. Unlike `tf.customGrad` it computes no gradient if no input depends on a trained
+ * variable, and frees `dy` and the saved tensors as soon as the gradients are computed, so that the backward pass holds
+ * the results of one layer at a time. (A `dy` that the caller gave `tf.grads` is freed too.)
  *
- * @param forward The output; `save` keeps what `backward` needs.
- * @param backward The gradient of each input, but for those that are not trained.
+ * @param forward Computes the output; `save` keeps what `backward` needs.
+ * @param backward Computes the gradient of each input; those of inputs that are not trained may be left out.
  */
 export function differentiable<Name extends string, Output extends tf.Tensor>(
   inputs: Record<Name, tf.Tensor>,
   forward: (save: (tensors: tf.Tensor[]) => void) => Output,
   backward: (dy: Output, saved: tf.Tensor[]) => Partial<Record<Name, tf.Tensor>>,
 ): Output {
-  // The method that tf.customGrad calls in its turn; only its type is private.
+  // The method that tf.customGrad itself calls; only its type is private.
   const engine = tf.engine() as unknown as { runKernelFunc(op: unknown): Output };
   return engine.runKernelFunc({
     inputs,

@@ -3,18 +3,18 @@ import { type Dropout, type FusedKernels, port } from "../device/port.ts";
 import type { Random } from "../device/random.ts";
 import { differentiable } from "./differentiable.ts";
 
-/** Zeroes each number with probability `rate` and scales up the rest; without `random` it changes nothing. */
+/** Zeroes each number with probability `rate` and scales up the others; without `random` it does nothing. */
 export function dropout<T extends tf.Tensor>(x: T, rate: number, random?: Random): T {
   const drawn = drawDropout(rate, random);
   if (!drawn) return x;
   return differentiable({ x }, () => drop(x, drawn), (dy) => ({ x: drop(dy, drawn) }));
 }
 
-/** Takes the draw that decides on a dropout; nothing where none is to be done. */
+/** Takes the draw of one application of dropout; none without `random` or at rate 0. */
 export const drawDropout = (rate: number, random?: Random): Dropout | undefined =>
   random && rate ? { rate, key: random.key() } : undefined;
 
-/** Does a dropout, forward or backward; it has no gradient of its own. */
+/** Applies dropout that has been drawn, forward or backward; it has no gradient of its own. */
 export function drop<T extends tf.Tensor>(x: T, drawn?: Dropout): T {
   const { dropout = plainDropout } = port().kernels;
   return drawn ? dropout(x, drawn) : x;

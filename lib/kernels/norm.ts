@@ -5,7 +5,7 @@ import { sumRowProducts, sumRows } from "./add.ts";
 import { differentiable } from "./differentiable.ts";
 import { drawDropout, drop } from "./dropout.ts";
 
-/** What scales, shifts and steadies a normalisation. */
+/** The parameters of a layer normalisation. */
 export interface NormWeights {
   /** [H] */
   scale: tf.Variable<tf.Rank.R1>;

@@ -100,11 +100,9 @@ export async function loadClassifier(
   const random = createRandom(seed);
   for (const name of newParameters) {
     const shape = head[name]!;
-    const initial = tf.tidy(() =>
-      name.endsWith(".bias") ? tf.zeros(shape) : normal(random, shape, config.initializerRange)
-    );
-    parameters.set(name, tf.variable(initial));
-    initial.dispose();
+    const initial = () =>
+      name.endsWith(".bias") ? tf.zeros(shape) : normal(random, shape, config.initializerRange);
+    parameters.set(name, tf.tidy(() => tf.variable(initial())));
   }
   if (newParameters.length) console.log(`${newParameters.join(", ")}: new, will be trained`);
   const in4bit = loadIn4bit ? Object.keys(body) : [];

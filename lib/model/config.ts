@@ -15,15 +15,14 @@ export interface ModelConfig extends EncoderConfig {
 export async function readConfig(folder: string): Promise<ModelConfig> {
   const path = `${folder}/config.json`;
   const raw: Record<string, unknown> = JSON.parse(await Deno.readTextFile(path));
+  const refuse = (key: string, range: string, value: unknown): never => {
+    throw new TypeError(
+      `Cannot load ${path} as '${key}' must be ${range}: current value is ${JSON.stringify(value)}`,
+    );
+  };
   const requireOneOf = (key: string, allowed: unknown[]) => {
-    if (!allowed.includes(raw[key])) {
-      throw new TypeError(
-        `Cannot load ${path} as '${key}' must be ${
-          allowed.filter((x) => x !== undefined).join(" or ")
-        }: ` +
-          `current value is ${JSON.stringify(raw[key])}`,
-      );
-    }
+    const named = allowed.filter((x) => x !== undefined).join(" or ");
+    if (!allowed.includes(raw[key])) refuse(key, named, raw[key]);
   };
   requireOneOf("model_type", Object.keys(families));
   const modelType = raw.model_type as ModelType;
@@ -34,12 +33,7 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
   requireOneOf("is_decoder", [false, undefined]);
   const number = (key: string, fallback?: number) => {
     const value = raw[named(key)] ?? defaults[key] ?? fallback;
-    if (typeof value === "number") return value;
-    throw new TypeError(
-      `Cannot load ${path} as '${named(key)}' must be a number: current value is ${
-        JSON.stringify(value)
-      }`,
-    );
+    return typeof value === "number" ? value : refuse(named(key), "a number", value);
   };
   const hiddenDropoutProb = number("hidden_dropout_prob", 0.1);
   return {

@@ -22,16 +22,15 @@ export async function linear4bit(
   const { shape } = weight;
   const { codes, absmax, nestedAbsmax, nestedOffset } = quantizeNf4(await port().read(weight));
   weight.dispose();
-  const hold = (name: string, numbers: tf.Tensor1D) => {
-    const variable = tf.variable(numbers, false);
-    numbers.dispose();
+  const hold = (name: string, numbers: () => tf.Tensor1D) => {
+    const variable = tf.tidy(() => tf.variable(numbers(), false));
     parameters.set(name, variable);
     return variable;
   };
   const held = {
-    codes: hold(name, port().packBytes(codes)),
-    absmax: hold(`${name}.absmax`, port().packBytes(absmax)),
-    nestedAbsmax: hold(`${name}.nested_absmax`, tf.tensor1d(nestedAbsmax)),
+    codes: hold(name, () => port().packBytes(codes)),
+    absmax: hold(`${name}.absmax`, () => port().packBytes(absmax)),
+    nestedAbsmax: hold(`${name}.nested_absmax`, () => tf.tensor1d(nestedAbsmax)),
     nestedOffset,
   };
   // An op of no inputs, so that nothing on the way to the weight is kept for a gradient.

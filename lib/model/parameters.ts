@@ -24,14 +24,9 @@ export function trainableParameters(
   const all = sum(entries);
   const group = (count: number) => count.toLocaleString("en-US");
   const percent = (100 * trainable / all).toFixed(4);
-  return {
-    trainable,
-    all,
-    toString: () =>
-      `trainable params: ${group(trainable)} || all params: ${
-        group(all)
-      } || trainable%: ${percent}`,
-  };
+  const text = `trainable params: ${group(trainable)} || all params: ${group(all)} || ` +
+    `trainable%: ${percent}`;
+  return { trainable, all, toString: () => text };
 }
 
 /**

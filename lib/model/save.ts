@@ -36,7 +36,8 @@ export async function saveModel(
         "saveAdapter; to merge it, load it with the model in float32",
     );
   }
-  const { body, head } = classifierShapes(families[config.modelType], config, labels.length);
+  const family = families[config.modelType];
+  const { body, head } = classifierShapes(family, config, labels.length);
   const added = [...parameters.keys()].find((name) => !(name in body) && !(name in head));
   if (added) {
     throw new Error(
@@ -52,7 +53,7 @@ export async function saveModel(
   );
   const json = {
     ...config.raw,
-    architectures: [families[config.modelType].architecture],
+    architectures: [family.architecture],
     dtype: "float32",
     id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
     label2id: Object.fromEntries(labels.map((label, i) => [label, i])),

@@ -21,7 +21,7 @@ export function classifierShapes(
 ): ClassifierShapes {
   const { hiddenSize } = config;
   return {
-    body: { ...encoderShapes(family, config), ...family.poolerShapes(hiddenSize) },
+    body: { ...encoderShapes(family, config), ...family.poolerShapes?.(hiddenSize) },
     head: family.headShapes(hiddenSize, classes),
   };
 }

@@ -61,9 +61,8 @@ async function readFile(
             REMEDY,
         );
       }
-      const initial = tf.tensor(toFloat32(stored, tensor, path), expected);
-      weights.set(name, tf.variable(initial));
-      initial.dispose();
+      const numbers = toFloat32(stored, tensor, path);
+      weights.set(name, tf.tidy(() => tf.variable(tf.tensor(numbers, expected))));
     }
   } finally {
     file.close();

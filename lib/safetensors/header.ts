@@ -1,14 +1,14 @@
 /** How a tensor's numbers are stored; the names are the file format's own. */
 export type Dtype = "I64" | "F64" | "F32" | "I32" | "BF16" | "F16" | "I16" | "I8" | "U8" | "BOOL";
 
-/** What a .safetensors file says before its numbers. */
+/** The header of a .safetensors file. */
 export interface Header {
   metadata: Record<string, string>;
   /** In the order of their bytes. */
   tensors: Map<string, HeaderEntry>;
 }
 
-/** One tensor's line in the header. */
+/** One tensor's entry in the header. */
 export interface HeaderEntry {
   dtype: Dtype;
   shape: number[];
@@ -16,7 +16,7 @@ export interface HeaderEntry {
   data_offsets: [number, number];
 }
 
-/** Makes the error of a file that has not what it must have. */
+/** Makes the error for a file that is not as the format demands. */
 export type Fault = (expected: string, found: string) => Error;
 
 /** The array that holds each dtype's numbers; the reference writes tensors in this order, then by name. */
@@ -36,13 +36,13 @@ export const DTYPES = {
 const WHOLE = /0|[1-9]\d*/y;
 
 /**
- * Reads a header and checks it against the size of the data that follows it: every byte belongs to exactly one tensor,
- * and each tensor's bytes fit its shape.
+ * Parses a header and checks it against the size of the data that follows it: every byte must belong to exactly one
+ * tensor, and each tensor's bytes must fit its shape.
  *
- * The format's grammar is narrower than JSON, and JSON.parse would be too lenient: of two equal keys it takes the last,
- * for 1 also 1.0 and -0 for 0, and half a surrogate pair as text.
+ * The format is stricter than JSON.parse, which takes the last of two equal keys, 1.0 for 1 and -0 for 0, and accepts
+ * lone surrogates.
  *
- * @throws What `fault` makes of the first fault.
+ * @throws What `fault` returns for the first fault.
  * @see https://github.com/huggingface/safetensors#format
  */
 export function parseHeader(text: string, dataSize: number, fault: Fault): Header {
@@ -140,7 +140,7 @@ export function parseHeader(text: string, dataSize: number, fault: Fault): Heade
       const value: string = JSON.parse(text.slice(begin, ++at));
       if (value.isWellFormed()) return value;
     } catch {
-      // Said below.
+      // Reported below.
     }
     at = begin;
     throw unexpected("a text");
@@ -151,7 +151,7 @@ export function parseHeader(text: string, dataSize: number, fault: Fault): Heade
     at++;
   }
 
-  /** The next sign that is no space, or nothing at the end. */
+  /** The next character that is not a space, or "" at the end. */
   function peek(): string {
     while (" \t\n\r".includes(text[at] ?? "x")) at++;
     return text[at] ?? "";

@@ -3,7 +3,7 @@ import { type Dtype, DTYPES, type Fault, parseHeader } from "./header.ts";
 
 export type { Dtype };
 
-/** A tensor as it stands in a file; F16 and BF16 are kept as their bits. */
+/** A tensor as a file stores it; F16 and BF16 are kept as their bits. */
 export interface StoredTensor {
   /** How its numbers are stored. */
   dtype: Dtype;
@@ -13,13 +13,13 @@ export interface StoredTensor {
   data: ArrayBufferView;
 }
 
-/** A tensor for a file; `data` may be a function that fetches the numbers when they are to be written. */
+/** A tensor to be written to a file. */
 export interface TensorToWrite {
   /** How its numbers are stored. */
   dtype: Dtype;
   /** Sizes, the outermost first. */
   shape: number[];
-  /** Its numbers, row-major, or what fetches them. */
+  /** Its numbers, row-major, or a function that fetches them when they are written. */
   data: ArrayBufferView | (() => Promise<ArrayBufferView>);
 }
 
@@ -40,7 +40,7 @@ const MAX_HEADER = 100_000_000; // bytes, the reference parser's own limit
 /**
  * Opens a .safetensors file and checks its whole header before anything else is read.
  *
- * @throws {SyntaxError} When the file is damaged or is no safetensors file; the message names the first fault.
+ * @throws {SyntaxError} When the file is damaged or not a safetensors file; the message names the first fault.
  * @see https://huggingface.co/docs/safetensors
  */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
@@ -89,7 +89,7 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   }
 }
 
-/** Reads every tensor of a .safetensors file. Errors are those of {@link openSafetensors}. */
+/** Reads every tensor of a .safetensors file; it throws what {@link openSafetensors} throws. */
 export async function readSafetensors(path: string): Promise<Map<string, StoredTensor>> {
   const file = await openSafetensors(path);
   try {
@@ -102,11 +102,10 @@ export async function readSafetensors(path: string): Promise<Map<string, StoredT
 }
 
 /**
- * Writes tensors in the reference implementation's order and bytes. The file appears whole or not at all: it is
- * written aside, flushed and renamed.
+ * Writes tensors as the reference implementation does, byte for byte. The file is whole or absent.
  *
  * @param metadata Texts for the header; Transformers and peft expect `format: "pt"`. @default {{ format: "pt" }}
- * @throws {RangeError} When a tensor's bytes do not fit its shape, or its name cannot stand in a header.
+ * @throws {RangeError} When a tensor's bytes do not fit its shape, or a header cannot hold its name.
  */
 export async function writeSafetensors(
   path: string,
@@ -128,7 +127,7 @@ export async function writeSafetensors(
     if (typeof data !== "function") checkSize(name, dtype, shape, data);
     header.push([name, { dtype, shape, data_offsets: [offset, offset += byteSize(dtype, shape)] }]);
   }
-  // An object would move names that are numbers to its front, and lose the name __proto__.
+  // An object would put names that are numbers first, and lose the name __proto__.
   const members = header.map((pair) => pair.map((part) => JSON.stringify(part)).join(":"));
   const json = new TextEncoder().encode(`{${members}}`);
   const padding = (8 - json.length % 8) % 8; // the data starts at a multiple of 8
@@ -161,7 +160,7 @@ function checkSize(name: string, dtype: Dtype, shape: number[], { byteLength }: 
  * A tensor's numbers as 32-bit floats, to be used as weights.
  *
  * @param path The file it came from, named in errors.
- * @throws {TypeError} When it holds no floating-point numbers.
+ * @throws {TypeError} When its numbers are not floating-point.
  * @throws {RangeError} When a number is NaN, infinite, or beyond what 32 bits hold.
  */
 export function toFloat32(name: string, tensor: StoredTensor, path: string): Float32Array {

@@ -8,7 +8,7 @@ import { checkOptions } from "../options.ts";
 export interface Tokenizer {
   /** The id that fills a batch's shorter rows. */
   padTokenId: number;
-  /** Most ids a row can have, special tokens included; longer texts lose their end. */
+  /** Most ids a row can have, special tokens included; longer texts are truncated. */
   maxLength: number;
   /** Ids with special tokens and without padding, one list a text. */
   encode(texts: string[]): Promise<number[][]>;
@@ -22,7 +22,8 @@ export interface Tokenizer {
  * Opens the tokenizer of a model's folder with Hugging Face's own `tokenizers`.
  *
  * @param folderOrName A folder with `tokenizer.json` and `config.json`, or `organisation/name` of the Hub.
- * @throws {TypeError} When there is no option of a name, a file is missing, or `config.json` lacks a number.
+ * @throws {TypeError} When an option is unknown, a file is missing, or `config.json` lacks a number.
+ *
  * @example
  * ```ts ignore
  * import { loadTokenizer } from "lightweight-finetuning";
@@ -51,10 +52,10 @@ export async function loadTokenizer(
     if (Number.isInteger(value)) continue;
     throw new TypeError(
       `Cannot load a tokenizer as '${name}' in config.json must be a whole number: current value` +
-        ` is ${value}; download the model again`,
+        ` is ${value}. Download the model again`,
     );
   }
-  // RoBERTa counts positions from behind the padding's: two of its 514 are never used.
+  // RoBERTa's positions start after the padding's: two of its 514 are never used.
   const reserved = /roberta$/.test(config.model_type) ? padTokenId + 1 : 0;
   const maxLength = Math.min(model_max_length, positions - reserved);
 
@@ -85,7 +86,7 @@ export async function loadTokenizer(
 
 /**
  * The beginning of a long text, up to a space: words are tokenized one by one, so its tokens are those
- * that the text begins with. At 20 characters a token it holds more than are kept, but for oddities.
+ * that the text begins with. At 20 characters a token it nearly always has more than are kept.
  */
 function head(text: string, maxLength: number): string {
   const most = 20 * maxLength;

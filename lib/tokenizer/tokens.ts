@@ -3,14 +3,15 @@ import type { Examples } from "../batches.ts";
 import { column, textColumn } from "../dataset/rows.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** Of the texts encoded in one call, as it holds all of their offsets and masks in memory at once. */
-const MOST = { rows: 1000, characters: 1_000_000 };
+/** Limits of the texts encoded in one call, as it holds all of their offsets and masks in memory at once. */
+const LIMITS = { rows: 1000, characters: 1_000_000 };
 
 /**
  * Adds the column input_ids (list of Int32, without padding) to a frame with a column text.
  *
- * @param onProgress told the rows done and their total; @default no report
- * @throws TypeError when there is no column text or it holds no texts; RangeError when a cell is empty.
+ * @param onProgress Called with the number of rows done and their total. @default {no report}
+ * @throws {TypeError} When there is no column text, or it holds anything but strings.
+ * @throws {RangeError} When a cell is empty.
  */
 export async function tokenize(
   frame: DataFrame,
@@ -22,7 +23,7 @@ export async function tokenize(
   while (inputIds.length < texts.length) {
     const start = inputIds.length;
     let [end, characters] = [start, 0];
-    while (end < texts.length && end < start + MOST.rows && characters < MOST.characters) {
+    while (end < texts.length && end < start + LIMITS.rows && characters < LIMITS.characters) {
       characters += texts[end++]!.length;
     }
     inputIds.push(...await tokenizer.encode(texts.slice(start, end)));

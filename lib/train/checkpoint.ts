@@ -43,33 +43,33 @@ export async function readRun({ state, random, trained, optimizer, best }: Run, 
   best.dispose();
   await eachTensor(`${folder}/weights.safetensors`, (name, value) => {
     trained.get(name)!.assign(value);
-    value.dispose();
   });
   const moments = new Map<string, tf.Variable>();
   await eachTensor(`${folder}/optimizer.safetensors`, (name, value) => {
     moments.set(name, tf.variable(value, false));
-    value.dispose();
   });
   for (const name of trained.keys()) {
     const [mean, square] = [moments.get(`${name}.exp_avg`), moments.get(`${name}.exp_avg_sq`)];
     if (mean && square) optimizer.moments.set(name, { mean, square });
   }
-  await eachTensor(`${folder}/best.safetensors`, (name, value) => best.values.set(name, value))
-    .catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    });
+  await eachTensor(`${folder}/best.safetensors`, (name, value) => {
+    best.values.set(name, tf.keep(value));
+  }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
   const json = fromJson(await Deno.readTextFile(`${folder}/trainer_state.json`));
   Object.assign(state, json.state);
   random.draws = json.draws;
   optimizer.steps = state.step;
 }
 
+/** Reads a file tensor by tensor; a value is freed after its use. */
 async function eachTensor(path: string, use: (name: string, value: tf.Tensor) => void) {
   const file = await openSafetensors(path);
   try {
     for (const name of file.tensors.keys()) {
       const { shape, data } = await file.read(name);
-      use(name, tf.tensor(data as Float32Array, shape));
+      tf.tidy(() => use(name, tf.tensor(data as Float32Array, shape)));
     }
   } finally {
     file.close();

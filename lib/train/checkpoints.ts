@@ -49,14 +49,14 @@ export function createCheckpoints(
   let taken: Promise<Fingerprint> | undefined;
   const pathOf = (step: number) => checkpointPath(checkpoints.outputDir, step);
   const here = () => taken ??= fingerprint(model, options);
-  const cannotWrite = (path: string, error: Error) =>
-    new Error(
-      `Cannot write ${path}: ${
-        ((error.cause ?? error) as Error).message
-      }. Make room there, or set the trainer's 'outputDir' to ` +
+  const cannotWrite = (path: string, error: Error) => {
+    const { message } = (error.cause ?? error) as Error;
+    return new Error(
+      `Cannot write ${path}: ${message}. Make room there, or set the trainer's 'outputDir' to ` +
         `another folder, and call ${run.state.step ? "resume" : "train"}(): nothing is lost`,
       { cause: error },
     );
+  };
 
   const checkpoints: Checkpoints = {
     outputDir: options.outputDir,

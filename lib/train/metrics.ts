@@ -47,10 +47,9 @@ export function metricNamed(name: string, metrics: Record<string, number>): numb
   const bare = name.replace(/^eval_/, "");
   const value = metrics[bare === "loss" ? "evalLoss" : bare];
   if (value === undefined) {
+    const names = Object.keys(metrics).join(", ");
     throw new RangeError(
-      `Cannot tell the best model as 'metricForBestModel' must be one of ${
-        Object.keys(metrics).join(", ")
-      }: current value is ${name}`,
+      `Cannot tell the best model as 'metricForBestModel' must be one of ${names}: current value is ${name}`,
     );
   }
   return value;

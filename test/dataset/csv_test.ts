@@ -43,31 +43,31 @@ Deno.test("loadDataset() gives each class of the built-in headlines its share of
 
 /** What a csv file holds, and what the message says of it: row, column, remedy. */
 const FAULTS: [what: string, content: string | Uint8Array, message: RegExp][] = [
-  ["no label column", "text,topic\nx,a\n", /column 'label': .* text, topic; rename or add/],
-  ["no text column", "txt,label\nx,a\n", /column 'text': .* txt, label; rename or add/],
-  ["another separator", "text;label\nx;a\n", /column 'label': .* text;label; rename or add/],
+  ["no label column", "text,topic\nx,a\n", /column 'label': .* text, topic\. Rename or add/],
+  ["no text column", "txt,label\nx,a\n", /column 'text': .* txt, label\. Rename or add/],
+  ["another separator", "text;label\nx;a\n", /column 'label': .* text;label\. Rename or add/],
   ["nothing", "", /must have a column 'label': its columns are none/],
-  ["no rows", csv(""), /rows of at least two .* is 0 rows of \["a","b"\]; add/],
-  ["no text", csv(`${NUMBERED},a\n`), /'text' must be .* row 7 .* is null; correct/],
-  ["no label", csv(`${NUMBERED}x,\n`), /'label' must be .* row 7 .* is null; correct/],
-  ["an unknown label", csv("x,c\n"), /'label' must be one of a, b, .* row 1 .* is "c";/],
-  ["a label in spaces", csv(`${NUMBERED}x, a\n`), /'label' .* row 7 .* is " a"; correct/],
-  ["a number too large", csv("x,1\nx,2\n"), /'label' must be .* row 2 .* is "2"; correct/],
-  ["a negative number", csv("x,-1\n"), /'label' must be .* row 1 .* is "-1"; correct/],
-  ["too few rows", csv("x,a\nx,b\n"), /class a must have 3 rows: current value is 1; add/],
-  ["a comma in a text", csv("x,a\nx, y,b\n"), /row 2 .* 2 fields, not 3; put texts with/],
-  ["a field too few", csv("x,a\nx\n"), /row 2 .* must have 2 fields, not 1; put texts/],
+  ["no rows", csv(""), /rows of at least two .* is 0 rows of \["a","b"\]\. Add/],
+  ["no text", csv(`${NUMBERED},a\n`), /'text' must be .* row 7 .* is null\. Correct/],
+  ["no label", csv(`${NUMBERED}x,\n`), /'label' must be .* row 7 .* is null\. Correct/],
+  ["an unknown label", csv("x,c\n"), /'label' must be one of a, b, .* row 1 .* is "c"\. /],
+  ["a label in spaces", csv(`${NUMBERED}x, a\n`), /'label' .* row 7 .* is " a"\. Correct/],
+  ["a number too large", csv("x,1\nx,2\n"), /'label' must be .* row 2 .* is "2"\. Correct/],
+  ["a negative number", csv("x,-1\n"), /'label' must be .* row 1 .* is "-1"\. Correct/],
+  ["too few rows", csv("x,a\nx,b\n"), /class a must have 3 rows: current value is 1\. Add/],
+  ["a comma in a text", csv("x,a\nx, y,b\n"), /row 2 .* 2 fields, not 3\. Put texts with/],
+  ["a field too few", csv("x,a\nx\n"), /row 2 .* must have 2 fields, not 1\. Put texts/],
   ["an open quote", csv('x,a\n"x,b\nx,a\n'), /row 2 .* a closing quote to each opening/],
-  ["a quote in a text", csv('"x" y,a\n'), /row 1 .* behind a closing quote; put texts/],
+  ["a quote in a text", csv('"x" y,a\n'), /row 1 .* behind a closing quote\. Put texts/],
   [
     "a quote within a text",
     csv('x,a\nx "y" z,a\n'),
-    /row 2 .* quotes only around whole fields; put/,
+    /row 2 .* quotes only around whole fields\. Put/,
   ],
   [
     "bytes that are not UTF-8",
     Uint8Array.of(...new TextEncoder().encode("text,label\nx,a\ncaf"), 0xe9, 0x2c, 0x61),
-    /must be in UTF-8, which line 3 is not; save it as 'CSV UTF-8'/,
+    /must be in UTF-8, which line 3 is not\. Save it as 'CSV UTF-8'/,
   ],
 ];
 for (const [what, content, message] of FAULTS) {
@@ -84,7 +84,7 @@ Deno.test("loadDataset() refuses a csv file of one class", () =>
     assert.rejects(loadDataset({ file }, COUNTS), {
       name: "RangeError",
       message:
-        /rows of at least two classes: current value is 2 rows of \["a"\]; add some, or choose/,
+        /rows of at least two classes: current value is 2 rows of \["a"\]\. Add some, or choose/,
     })));
 
 Deno.test("loadDataset() refuses to cut what is no multiple of the classes, and no file", async () => {
@@ -150,7 +150,7 @@ Deno.test("loadDataset() tells of texts that are trained and measured on, and na
   await withCsv(csv(content), (file) => loadDataset({ file }, COUNTS));
   assert.match(
     warnings.said.join("\n"),
-    /^The accuracy on the part test of .*\.csv will flatter: 1 of its 2 rows have the text of a training row \(row 5 is training row 2; the first row is 1\); remove one of each$/,
+    /^The accuracy on the part test of .*\.csv will be too high: 1 of its 2 rows have the text of a training row \(row 5 is training row 2; the first row is 1\)\. Remove one of each$/,
   );
 });
 

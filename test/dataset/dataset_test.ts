@@ -22,8 +22,8 @@ Deno.test("loadDataset() of a repository: both shards train, even test rows eval
   const shared = ["evaluation", "test"].map((part) =>
     warnings.said.filter((warning) => warning.includes(`the part ${part} of tiny/news`)).join()
   );
-  assert.match(shared[0]!, /5 of its 5 rows .* \(row 1 is training row 1, row 3 .*, …; .* remove/);
-  assert.match(shared[1]!, /4 of its 4 rows .* \(row 2 is training row 2, row 4 .*, …; .* remove/);
+  assert.match(shared[0]!, /5 of its 5 rows .* \(row 1 is training row 1, row 3 .*, …; .* Remove/);
+  assert.match(shared[1]!, /4 of its 4 rows .* \(row 2 is training row 2, row 4 .*, …; .* Remove/);
 });
 
 Deno.test("loadDataset() of some rows: a sample that the seed decides, and the first of the others", () =>
@@ -37,7 +37,7 @@ Deno.test("loadDataset() of some rows: a sample that the seed decides, and the f
     assert.notDeepEqual(rows(first.train), rows((await load(2)).train));
     assert.deepEqual(rows(first.evaluation), [0, 2]);
     assert.deepEqual(rows(first.test), [1]);
-    assert.match(warnings.said[0]!, /part test .* one class, 1 of Sports; raise 'testRows' or/);
+    assert.match(warnings.said[0]!, /part test .* one class, 1 of Sports\. Raise 'testRows' or/);
   }));
 
 Deno.test("loadDataset() refuses more rows than there are, none, or half a row", () =>

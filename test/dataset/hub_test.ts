@@ -8,23 +8,29 @@ const NAMES = "World, Sports, Business";
 
 /** What test/fixtures/dataset.py wrote, and what the message says of it: row, column, remedy. */
 const FAULTS: [file: string, name: string, message: RegExp][] = [
-  ["no-text-column", "TypeError", /a column 'text': its columns are title, label; rename or add/],
-  ["no-label-column", "TypeError", /a column 'label': its columns are text, topic; rename or add/],
-  ["no-names", "TypeError", /'label' must be a ClassLabel in the parquet metadata .*; choose/],
-  ["one-name", "RangeError", /at least two classes: current value is 4 rows of \["World"\]; /],
-  ["one-class", "RangeError", /at least two classes: .* 4 of Sports; raise 'trainRows' or choose/],
-  ["no-rows", "RangeError", /rows of at least two classes: current value is 0 rows of .*; add/],
-  ["text-number", "TypeError", /'text' must be a text: .* row 1 .* is 1; correct or remove/],
-  ["text-missing", "RangeError", /'text' must be a text: .* row 3 .* is null; correct or remove/],
-  ["label-missing", "RangeError", /'label' must be one of .* row 3 .* is null; correct or remove/],
-  ["label-too-large", "RangeError", /'label' must be one of .* row 3 .* is 3; correct or remove/],
-  ["label-negative", "RangeError", /'label' must be one of .* row 3 .* is -1; correct or remove/],
-  ["label-fraction", "RangeError", /'label' must be one of .* row 3 .* is 0\.5; correct or remove/],
-  ["label-list", "RangeError", /'label' must be one of .* row 1 .* is 0; correct or remove/],
+  ["no-text-column", "TypeError", /a column 'text': its columns are title, label\. Rename or add/],
+  ["no-label-column", "TypeError", /a column 'label': its columns are text, topic\. Rename or add/],
+  ["no-names", "TypeError", /'label' must be a ClassLabel in the parquet metadata .*\. Choose/],
+  ["one-name", "RangeError", /at least two classes: current value is 4 rows of \["World"\]\. /],
+  ["one-class", "RangeError", /at least two classes: .* 4 of Sports\. Raise 'trainRows' or choose/],
+  ["no-rows", "RangeError", /rows of at least two classes: current value is 0 rows of .*\. Add/],
+  ["text-number", "TypeError", /'text' must be a text: .* row 1 .* is 1\. Correct or remove/],
+  ["text-missing", "RangeError", /'text' must be a text: .* row 3 .* is null\. Correct or remove/],
+  ["label-missing", "RangeError", /'label' must be one of .* row 3 .* is null\. Correct or remove/],
+  ["label-too-large", "RangeError", /'label' must be one of .* row 3 .* is 3\. Correct or remove/],
+  ["label-negative", "RangeError", /'label' must be one of .* row 3 .* is -1\. Correct or remove/],
+  [
+    "label-fraction",
+    "RangeError",
+    /'label' must be one of .* row 3 .* is 0\.5\. Correct or remove/,
+  ],
+  ["label-list", "RangeError", /'label' must be one of .* row 1 .* is 0\. Correct or remove/],
   [
     "label-unknown-name",
     "RangeError",
-    new RegExp(`'label' must be one of ${NAMES}, or its number: .* row 3 .* is "Weather"; correct`),
+    new RegExp(
+      `'label' must be one of ${NAMES}, or its number: .* row 3 .* is "Weather"\\. Correct`,
+    ),
   ],
 ];
 for (const [file, name, message] of FAULTS) {
@@ -61,7 +67,7 @@ Deno.test("loadDataset() is not touched by what becomes of a cached file, and th
     await assert.rejects(loadDataset(NEWS, options), {
       name: "TypeError",
       message: new RegExp(
-        `tiny/news's train split .* must be whole .*; remove ${cache} and load again`,
+        `tiny/news's train split .* must be whole .*\\. Remove ${cache} and load again`,
       ),
     });
     assert.equal(warnings.said.length, 2);

@@ -14,7 +14,7 @@ Deno.test("downloadModel() gives up a Hub that never answers", () =>
   withHub(async (hub, options) => {
     hub.faults.push({ match: /revision/, times: 5, answer: () => new Promise(() => {}) });
     const message = await rejection(downloadModel(ID, { ...options, timeout: 50 }));
-    assert.match(message, /fewer than 50 bytes came in 0.05 s, 5 times; try again later/);
+    assert.match(message, /fewer than 50 bytes came in 0.05 s, 5 times\. Try again later/);
   }));
 
 Deno.test("downloadModel() repeats after 5xx and 429, no earlier than the Hub asks", async (t) => {
@@ -44,7 +44,7 @@ Deno.test("downloadModel() repeats after 5xx and 429, no earlier than the Hub as
 Deno.test("downloadModel() says in one line that the Hub keeps failing", () =>
   withHub(async (hub, options) => {
     hub.faults.push({ match: /./, times: 99, status: 500 });
-    assert.match(await rejection(downloadModel(ID, options)), /the Hub answers 500, 5 times; try/);
+    assert.match(await rejection(downloadModel(ID, options)), /the Hub answers 500, 5 times\. Try/);
     assert.equal(hub.requests.length, 5);
   }));
 
@@ -55,7 +55,7 @@ Deno.test("downloadModel() names a way to go on without a network", async (t) =>
       () =>
         withHub(async (_, options) => {
           const message = await rejection(downloadModel(ID, { ...options, endpoint }));
-          assert.match(message, /of tiny\/wordpiece: .*(refused|dns error).*, 5 times; try again/);
+          assert.match(message, /of tiny\/wordpiece: .*(refused|dns error).*, 5 times\. Try again/);
           assert.match(
             message,
             /HF_ENDPOINT to a mirror, or HF_HUB_OFFLINE=1 to use what the cache/,
@@ -72,13 +72,13 @@ Deno.test("downloadModel() says what to do about a refusal, and does not repeat 
       "resolve/.*/config.json",
       401,
       undefined,
-      /config\.json of tiny\/wordpiece: .*401; .*HF_TOKEN/,
+      /config\.json of tiny\/wordpiece: .*401\. .*HF_TOKEN/,
     ],
-    ["/revision/", 401, "GatedRepo", /GatedRepo.*accept the terms at http.*\/tiny\/wordpiece and/],
-    ["/revision/", 403, "GatedRepo", /403 \(GatedRepo\); accept the terms at http/],
-    ["cdn/.*/model", 403, undefined, /model\.safetensors of .*403; accept the terms/],
-    ["/tree/", 404, "RepoNotFound", /the list of files of .*404.*check the name at http/],
-    ["/revision/", 404, "RevisionNotFound", /take a revision listed at .*\/commits/],
+    ["/revision/", 401, "GatedRepo", /GatedRepo.*Accept the terms at http.*\/tiny\/wordpiece and/],
+    ["/revision/", 403, "GatedRepo", /403 \(GatedRepo\)\. Accept the terms at http/],
+    ["cdn/.*/model", 403, undefined, /model\.safetensors of .*403\. Accept the terms/],
+    ["/tree/", 404, "RepoNotFound", /the list of files of .*404.*Check the name at http/],
+    ["/revision/", 404, "RevisionNotFound", /Take a revision listed at .*\/commits/],
   ];
   for (const [match, status, code, pattern] of cases) {
     await t.step(`${status} ${code ?? ""} at ${match}`, () =>

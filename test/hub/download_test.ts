@@ -40,7 +40,7 @@ Deno.test("downloadModel() names what an offline cache lacks", () =>
     const folder = await downloadModel(ID, options);
     await Deno.remove(`${folder}/model.safetensors`);
     const message = await rejection(downloadModel(ID, { ...options, offline: true }));
-    assert.match(message, /lacks its model\.safetensors: unset HF_HUB_OFFLINE/);
+    assert.match(message, /lacks its model\.safetensors\. Unset HF_HUB_OFFLINE/);
     assert.ok(message.includes(options.cacheFolder!));
   }));
 
@@ -51,7 +51,7 @@ Deno.test("downloadModel() refuses a repository without weights before it downlo
   const hub = serveHub(folder);
   const options = { endpoint: hub.url, cacheFolder: folder, offline: false };
   const message = await rejection(downloadModel("tiny/bare", options));
-  assert.match(message, /the repository has no tokenizer\.json, model\.safetensors: choose/);
+  assert.match(message, /the repository has no tokenizer\.json, model\.safetensors\. Choose/);
   assert.equal(hub.requests.some(({ path }) => path.includes("/resolve/")), false);
   await hub.close();
   await Deno.remove(folder, { recursive: true });

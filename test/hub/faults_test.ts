@@ -60,7 +60,7 @@ Deno.test("downloadModel() goes on as long as each connection brings a megabyte"
 Deno.test("downloadModel() resumes what an earlier call left", () =>
   withHub(async (hub, options) => {
     hub.faults.push({ match: /cdn.*model/, times: 5, cutAfter: 1000 });
-    assert.match(await rejection(downloadModel(ID, options)), /cut|reading|body.*; try again/);
+    assert.match(await rejection(downloadModel(ID, options)), /cut|reading|body.*\. Try again/);
     assert.equal(Deno.statSync(`${options.cacheFolder}/${PARTIAL}`).size, 5000);
     await downloadModel(ID, options);
     assert.equal(weightRequests(hub).at(-1)?.range, "bytes=5000-");
@@ -101,7 +101,7 @@ Deno.test("downloadModel() refuses a file with the wrong content", async (t) => 
         const match = new RegExp(`(cdn|resolve)/.*${file}`);
         hub.faults.push({ match, times: 9, wrongBytes: true });
         const message = await rejection(downloadModel(ID, options));
-        assert.match(message, /have the hash \w+, not \w+; try/);
+        assert.match(message, /have the hash \w+, not \w+\. Try/);
         const blobs = names(`${options.cacheFolder}/${BLOBS}`);
         const partial = blobs.find((name) => name.endsWith(".incomplete"))!;
         assert.equal(Deno.statSync(`${options.cacheFolder}/${BLOBS}/${partial}`).size, 0);
@@ -118,7 +118,10 @@ Deno.test("downloadModel() refuses a file of the wrong length", async (t) => {
       hub.faults.push({ match: /cdn.*model/, times: 1, status: 416 });
       hub.faults.push({ match: /cdn.*model/, times: 3, answer: shorter });
       const message = await rejection(downloadModel(ID, options));
-      assert.match(message, new RegExp(`only \\d+ of its ${WEIGHTS.length} bytes came; try again`));
+      assert.match(
+        message,
+        new RegExp(`only \\d+ of its ${WEIGHTS.length} bytes came\\. Try again`),
+      );
       const ranges = weightRequests(hub).slice(0, 3).map(({ range }) => range);
       assert.deepEqual(ranges, ["bytes=0-", "bytes=10000-", "bytes=0-"]); // 416: begun anew
     }));
@@ -127,7 +130,7 @@ Deno.test("downloadModel() refuses a file of the wrong length", async (t) => {
       const answer = () => drip(new Response(null, { status: 206 }), 20_000, 1);
       hub.faults.push({ match: /cdn.*model/, times: 9, answer });
       const message = await rejection(downloadModel(ID, options));
-      assert.match(message, new RegExp(`more than its ${WEIGHTS.length} bytes came; try again`));
+      assert.match(message, new RegExp(`more than its ${WEIGHTS.length} bytes came\\. Try again`));
       assert.equal(Deno.statSync(`${options.cacheFolder}/${PARTIAL}`).size, 0);
     }));
 });
@@ -153,7 +156,7 @@ Deno.test("downloadModel() gives up a drip without end, and not a slow but stead
     hub.faults.push({ match: /cdn.*model/, times: 5, answer: () => drip(partial, 1, 10) });
     const began = performance.now();
     const message = await rejection(downloadModel(ID, { ...options, timeout: 200 }));
-    assert.match(message, /fewer than 200 bytes came in 0.2 s; try again/);
+    assert.match(message, /fewer than 200 bytes came in 0.2 s\. Try again/);
     assert.ok(performance.now() - began < 5000);
     hub.faults.push({ match: /cdn.*model/, times: 1, answer: () => drip(partial, 1000, 10, 60) });
     hub.requests.length = 0;

@@ -122,7 +122,7 @@ Deno.test("publish() repeats what fails on the way, and sends no large file twic
         hub.faults.push({ match: /commit/, times: 5, status: 502 });
         assert.match(
           await rejection(publish(merged)),
-          /^Cannot publish to me\/merged: the Hub answers 502, 5 times; try again later/,
+          /^Cannot publish to me\/merged: the Hub answers 502, 5 times\. Try again later/,
         );
         const sent = () => hub.requests.filter(({ path }) => path.startsWith("/upload/")).length;
         const before = sent();
@@ -162,7 +162,7 @@ Deno.test("publish() repeats an upload that was cut", () =>
 
 Deno.test("publish() says what a refusal asks for, and shows neither token nor signature", async (t) => {
   const write =
-    /me\/adapter: the Hub answers \d+.*; set HF_TOKEN to a valid token with write permission for http/;
+    /me\/adapter: the Hub answers \d+.*\. Set HF_TOKEN to a valid token with write permission for http/;
   const card400 =
     /me\/adapter: the Hub answers 400 \("license" must be one of a list, not \*\*\* \)$/;
   const cases: [string, RegExp, number, RegExp, RegExp][] = [
@@ -238,7 +238,7 @@ Deno.test("publish() asks nothing of the Hub when something is missing", () =>
     const nowhere = { ...merged, folder: `${folder}/nothing` };
     assert.match(
       await rejection(publish(nowhere)),
-      /nothing as it must hold .*: it holds nothing;/,
+      /nothing as it must hold .*: it holds nothing\./,
     );
     assert.equal(hub.requests.length, 0);
   }));

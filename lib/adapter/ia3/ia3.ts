@@ -116,11 +116,11 @@ const isFeedforward = (modules: Target, module: string) =>
 function ia3Layer(base: Linear, isFeedforward: boolean, random?: Random): Ia3Layer {
   const [output, input] = base.shape;
   const shape: [number, number] = isFeedforward ? [1, input] : [output, 1];
-  const initial = random
-    ? tf.tensor2d(random.normal(shape[0] * shape[1]), shape)
-    : tf.ones<tf.Rank.R2>(shape);
-  const l = tf.variable(initial);
-  initial.dispose();
+  const l = tf.tidy(() =>
+    tf.variable(
+      random ? tf.tensor2d(random.normal(shape[0] * shape[1]), shape) : tf.ones<tf.Rank.R2>(shape),
+    )
+  );
   const factors = () => tf.reshape(l, [-1]);
   const weight = () => tf.mul<tf.Tensor2D>(base.weight(), l);
   const adapted: Linear = isFeedforward

@@ -37,7 +37,7 @@ export function loraLayer(base: Linear, config: LoraConfig, random: Random): Lor
     },
   };
   if (config.useDora) {
-    const magnitude = variable(() => rowNorms(base, update));
+    const magnitude = tf.tidy(() => tf.variable(rowNorms(base, update)));
     return { A, B, magnitude, base, adapted: dora(base, update, magnitude, rate) };
   }
   const adapted: Linear = {
@@ -58,20 +58,13 @@ function initialize([output, input]: Linear["shape"], config: LoraConfig, random
     const numbers = random.uniform(shape[0] * shape[1]).map((x) => fround(x * width) - shift);
     return tf.tensor2d(numbers, shape);
   };
-  const A = variable(() =>
-    initial === "gaussian"
+  return tf.tidy(() => {
+    const A = initial === "gaussian"
       ? tf.tensor2d(random.normal(r * input).map((x) => x * fround(1 / r)), [r, input])
-      : uniform([r, input], 1 / sqrt(input))
-  );
-  const B = variable(() =>
-    initial === false ? uniform([output, r], 1 / sqrt(r)) : tf.zeros<tf.Rank.R2>([output, r])
-  );
-  return { A, B };
-}
-
-function variable<R extends tf.Rank>(initial: () => tf.Tensor<R>): tf.Variable<R> {
-  const value = tf.tidy(initial);
-  const result = tf.variable(value);
-  value.dispose();
-  return result;
+      : uniform([r, input], 1 / sqrt(input));
+    const B = initial === false
+      ? uniform([output, r], 1 / sqrt(r))
+      : tf.zeros<tf.Rank.R2>([output, r]);
+    return { A: tf.variable(A), B: tf.variable(B) };
+  });
 }

@@ -1,7 +1,7 @@
 import type { Classifier } from "../../model/classifier.ts";
 import { addAdapter } from "../adapter.ts";
 import { isOneOf } from "../config.ts";
-import type { Method } from "../method.ts";
+import type { Method, Target } from "../method.ts";
 import type { Adapter } from "../state.ts";
 import { asTargets, ending, expression, matches } from "../targets.ts";
 import type { LoraConfig } from "./config.ts";
@@ -117,18 +117,12 @@ export const lora: Method<LoraConfig, LoraLayer> = {
       names: linears.map(layerOf).filter((layer) => layer !== undefined),
       matches,
     },
-    {
-      option: "rankPattern",
-      values: Object.keys(rankPattern),
+    ...Object.entries({ rankPattern, alphaPattern }).map(([option, patterns]) => ({
+      option,
+      values: Object.keys(patterns),
       names: adapted,
-      matches: (key, module) => matchesPattern(`${key}`, module),
-    },
-    {
-      option: "alphaPattern",
-      values: Object.keys(alphaPattern),
-      names: adapted,
-      matches: (key, module) => matchesPattern(`${key}`, module),
-    },
+      matches: (key: Target, module: string) => matchesPattern(`${key}`, module),
+    })),
   ],
   excludedBy(module, { layersToTransform }) {
     if (layersToTransform === null) return;

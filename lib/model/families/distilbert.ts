@@ -39,7 +39,6 @@ export const distilbert: Family = {
     ...linearShapes("pre_classifier", hidden, hidden),
     ...linearShapes("classifier", classes, hidden),
   }),
-  poolerShapes: () => ({}),
   head(network, first, random) {
     const hidden = tf.relu(network.linear("pre_classifier", first, random));
     const dropped = dropout(hidden, network.config.classifierDropout, random);

@@ -1,8 +1,7 @@
-import type * as tf from "@tensorflow/tfjs-core";
-import { dropout } from "../../kernels/dropout.ts";
 import { gelu } from "../../kernels/gelu.ts";
 import { bertEncoder } from "./bert.ts";
-import { type Family, linearShapes } from "./family.ts";
+import type { Family } from "./family.ts";
+import { twoLayerHead } from "./roberta.ts";
 
 /** @see Clark et al., ELECTRA, 2020; modeling_electra.py of Transformers */
 export const electra: Family = {
@@ -17,14 +16,5 @@ export const electra: Family = {
     num_attention_heads: 4,
     intermediate_size: 1024,
   },
-  headShapes: (hidden, classes) => ({
-    ...linearShapes("classifier.dense", hidden, hidden),
-    ...linearShapes("classifier.out_proj", classes, hidden),
-  }),
-  poolerShapes: () => ({}),
-  head(network, first, random) {
-    const drop = (x: tf.Tensor2D) => dropout(x, network.config.classifierDropout, random);
-    const hidden = gelu(network.linear("classifier.dense", drop(first), random));
-    return network.linear("classifier.out_proj", drop(hidden), random);
-  },
+  ...twoLayerHead(gelu),
 };

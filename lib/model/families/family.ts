@@ -99,8 +99,8 @@ export interface Family {
   positions: Positions;
   /** Names and shapes of what comes after the encoder and may be new. */
   headShapes(hiddenSize: number, classes: number): Record<string, number[]>;
-  /** Names and shapes of what comes after the encoder and must be in the checkpoint. */
-  poolerShapes(hiddenSize: number): Record<string, number[]>;
+  /** Names and shapes of what comes after the encoder and must be in the checkpoint. @default none */
+  poolerShapes?(hiddenSize: number): Record<string, number[]>;
   /** Logits [B, C] from the hidden states of the first tokens [B, H]. */
   head(network: Network, first: tf.Tensor2D, random?: Random): tf.Tensor2D;
 }

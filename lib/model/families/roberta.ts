@@ -18,6 +18,21 @@ const afterPadding: Positions = {
   reserved: (padTokenId) => padTokenId + 1,
 };
 
+/** A head of two linear layers, with dropout before each and an activation between them. */
+export const twoLayerHead = (
+  activation: (x: tf.Tensor2D) => tf.Tensor2D,
+): Pick<Family, "headShapes" | "head"> => ({
+  headShapes: (hidden, classes) => ({
+    ...linearShapes("classifier.dense", hidden, hidden),
+    ...linearShapes("classifier.out_proj", classes, hidden),
+  }),
+  head(network, first, random) {
+    const drop = (x: tf.Tensor2D) => dropout(x, network.config.classifierDropout, random);
+    const hidden = activation(network.linear("classifier.dense", drop(first), random));
+    return network.linear("classifier.out_proj", drop(hidden), random);
+  },
+});
+
 /** @see Liu et al., RoBERTa, 2019; modeling_roberta.py of Transformers */
 export const roberta: Family = {
   ...bertEncoder("roberta."),
@@ -25,14 +40,5 @@ export const roberta: Family = {
   ignored: /^lm_head\.|^(roberta\.)?pooler\.|\.position_ids$/,
   defaults: { pad_token_id: 1 },
   positions: afterPadding,
-  headShapes: (hidden, classes) => ({
-    ...linearShapes("classifier.dense", hidden, hidden),
-    ...linearShapes("classifier.out_proj", classes, hidden),
-  }),
-  poolerShapes: () => ({}),
-  head(network, first, random) {
-    const drop = (x: tf.Tensor2D) => dropout(x, network.config.classifierDropout, random);
-    const hidden = tf.tanh(network.linear("classifier.dense", drop(first), random));
-    return network.linear("classifier.out_proj", drop(hidden), random);
-  },
+  ...twoLayerHead(tf.tanh),
 };
