@@ -159,7 +159,7 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
  * ```
  */
 export function profile(name: string = Deno.env.get("PROFILE") || "sample"): Profile {
-  const numbers = profiles[name];
+  const numbers = Object.hasOwn(profiles, name) && profiles[name];
   if (!numbers) {
     throw new RangeError(
       `Cannot use the profile as 'PROFILE' must be one of ${Object.keys(profiles).join(", ")}: ` +

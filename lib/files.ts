@@ -117,9 +117,7 @@ async function replaceFolder(
     // Once they are exchanged, the old folder is the next writer's `partial`.
     if (!isNew) locks.use(await openLocked(path, () => openFolder(path)));
     if (await exists(replaced)) await discard(replaced, path, owned);
-    for (const { name } of await entries(partial)) {
-      await Deno.remove(`${partial}/${name}`, { recursive: true });
-    }
+    await empty(partial);
     await write(partial);
     await flushAll(partial);
     if (!isNew) await keep(path, partial, owned, linkOrCopy);
@@ -127,7 +125,7 @@ async function replaceFolder(
     if (isNew) await Deno.rename(partial, path);
     else old = await exchange(partial, path, replaced);
   } catch (error) {
-    await Deno.remove(partial, { recursive: true }).catch(() => {});
+    await removeAll(partial).catch(() => {});
     throw error;
   }
   await flush(dirname(path));
@@ -140,7 +138,21 @@ async function replaceFolder(
 /** Removes an old folder, once files added to it since {@link linkOrCopy} are in the new one. */
 async function discard(old: string, path: string, owned: RegExp) {
   await keep(old, path, owned, moveNewer);
-  await Deno.remove(old, { recursive: true });
+  await removeAll(old);
+}
+
+/** Removes a folder; one in it that may not be written to is no hindrance. */
+async function removeAll(folder: string) {
+  await empty(folder);
+  await Deno.remove(folder);
+}
+
+async function empty(folder: string) {
+  await Deno.chmod(folder, 0o700);
+  for (const { name, isDirectory } of await entries(folder)) {
+    if (isDirectory) await removeAll(`${folder}/${name}`);
+    else await Deno.remove(`${folder}/${name}`);
+  }
 }
 
 /**
@@ -217,6 +229,9 @@ async function openLocked<T extends Deno.FsFile | undefined>(path: string, open:
 }
 
 async function openFolder(path: string): Promise<Deno.FsFile | undefined> {
+  if (path.endsWith(".partial") && (await Deno.lstat(path).catch(() => undefined))?.isSymlink) {
+    await Deno.remove(path); // what it points to is not ours
+  }
   await Deno.mkdir(path, { recursive: true });
   if (!OPENS_FOLDERS) return;
   try {
@@ -253,16 +268,22 @@ async function keep(
   owned: RegExp | undefined,
   take: (source: string, target: string) => Promise<void>,
 ) {
+  const { dev, mode, uid, gid } = await Deno.stat(from);
   for (const { name, isDirectory } of await entries(from)) {
     if (owned?.test(name.replace(/\.partial$/, ""))) continue;
     const [source, target] = [`${from}/${name}`, `${to}/${name}`];
     if (isDirectory) {
+      if ((await Deno.stat(source)).dev !== dev) {
+        throw new Error(
+          `Cannot replace ${from} as it must hold no mount point: current value is ${source}. Save ` +
+            "to another folder",
+        );
+      }
       await Deno.mkdir(target, { recursive: true });
       await keep(source, target, undefined, take);
       await flush(target);
     } else await take(source, target);
   }
-  const { mode, uid, gid } = await Deno.stat(from);
   await Deno.chown(to, uid, gid).catch(() => {}); // only the superuser may
   if (mode !== null) await Deno.chmod(to, mode & 0o7777);
 }

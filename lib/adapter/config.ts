@@ -1,5 +1,5 @@
 import type { LayerNames } from "../model/families/family.ts";
-import { checkOptions } from "../options.ts";
+import { checkOptions, withDefaults } from "../options.ts";
 import type { AdaptedLayer, Method, PeftConfig, Rule } from "./method.ts";
 
 /** What peft calls a head; a model has one of the two. */
@@ -19,7 +19,7 @@ export function completeConfig<Config extends PeftConfig, Layer extends AdaptedL
 ): Config {
   const defaults = method.defaults(names, options);
   checkOptions("make an adapter", options, defaults);
-  const config: Config = { ...defaults, ...options };
+  const config = withDefaults(defaults, options);
   const rules: Record<string, Rule<Config>> = { ...RULES, ...method.rules };
   for (const [name, { isValid, range }] of Object.entries(rules)) {
     const value = config[name as keyof Config];

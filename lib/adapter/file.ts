@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { isFile, writeFolder } from "../files.ts";
+import { port } from "../device/port.ts";
 import { findFolder, REPOSITORY_OPTIONS, type RepositoryOptions } from "../hub/folder.ts";
 import { ADAPTER } from "../hub/model.ts";
 import type { Classifier } from "../model/classifier.ts";
@@ -34,7 +35,7 @@ export async function saveAdapter(adapter: Adapter, folder: string): Promise<voi
   requireState(adapter, "save", "enabled", "disabled", "merged");
   const tensors = new Map<string, StoredTensor>();
   for (const [name, variable] of peftTensors(adapter)) {
-    const data = await variable.data<"float32">();
+    const data = await port().read(variable);
     tensors.set(PREFIX + name, { dtype: "F32", shape: variable.shape, data });
   }
   const hasCard = await isFile(`${folder}/README.md`);
@@ -71,6 +72,12 @@ export async function loadAdapter(
   checkOptions("load an adapter", options, REPOSITORY_OPTIONS);
   const folder = await findFolder(folderOrName, ADAPTER, options);
   const configPath = `${folder}/adapter_config.json`;
+  if (!await isFile(configPath)) {
+    throw new TypeError(
+      `Cannot load an adapter as '${folder}' must hold adapter_config.json: it does not. A whole model ` +
+        "is loaded by loadClassifier",
+    );
+  }
   const names = families[model.config.modelType].layer(0);
   const { method, config } = fromPeft(await Deno.readTextFile(configPath), configPath, names);
   const path = `${folder}/adapter_model.safetensors`;

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { port } from "../device/port.ts";
 import { type Adapter, attach, detach, exchange, requireState } from "./state.ts";
 
 /**
@@ -62,7 +63,7 @@ async function requireFinite(merged: Map<string, tf.Variable>) {
   const flags = tf.tidy(() =>
     tf.stack([...merged.values()].map((variable) => tf.all(tf.isFinite(variable))))
   );
-  const areFinite = await flags.data();
+  const areFinite = await port().read(flags);
   flags.dispose();
   const name = [...merged.keys()].find((_, i) => !areFinite[i]);
   if (name) {

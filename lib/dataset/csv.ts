@@ -25,7 +25,7 @@ const QUOTE_RULES: Record<string, string> = {
 export async function loadCsv(
   file: string,
   labels: string[] | undefined,
-  { trainRows = 480, evaluationRows = 80, testRows = 80 }: DatasetOptions,
+  { trainRows, evaluationRows, testRows }: DatasetOptions,
 ): Promise<Dataset> {
   if (!await isFile(file)) {
     throw new TypeError(
@@ -39,29 +39,36 @@ export async function loadCsv(
   labels ??= [...new Set(names)];
   const rows = await checkRows(frame, labels, file);
 
-  // Of a class's rows, numbered in the file's order, part i takes those from bounds[i] to bounds[i + 1].
-  const bounds = [0];
   for (const [option, value] of Object.entries({ trainRows, evaluationRows, testRows })) {
-    if (!Number.isInteger(value) || value <= 0 || value % labels.length !== 0) {
-      throw new RangeError(
-        `Cannot cut ${file} as '${option}' must be a multiple of its ${labels.length} classes:` +
-          ` current value is ${value}`,
-      );
-    }
-    bounds.push(bounds.at(-1)! + value / labels.length);
-  }
-  labels.forEach((label, number) => {
-    const found = rows.filter(pl.col("label").eq(number)).height;
-    if (found >= bounds[3]!) return;
+    if (value === undefined || value > 0 && Number.isInteger(value / labels.length)) continue;
     throw new RangeError(
-      `Cannot cut ${file} as class ${label} must have ${bounds[3]} rows: current value is ` +
+      `Cannot cut ${file} as '${option}' must be a multiple of its ${labels.length} classes:` +
+        ` current value is ${value}`,
+    );
+  }
+  const classOf = rows.getColumn("label").toArray() as number[];
+  const ofEach = (rows: number | undefined, otherwise: number) =>
+    rows === undefined ? otherwise : rows / labels.length;
+  // Where each part ends among a class's rows.
+  const ends = labels.map((label, number) => {
+    const found = classOf.filter((other) => other === number).length;
+    const evaluation = ofEach(evaluationRows, Math.floor(found / 10) || 1);
+    const test = ofEach(testRows, Math.floor(found / 10) || 1);
+    const train = ofEach(trainRows, Math.max(found - evaluation - test, 1));
+    const needed = train + evaluation + test;
+    if (needed <= found) return [train, train + evaluation, needed];
+    throw new RangeError(
+      `Cannot cut ${file} as class ${label} must have ${needed} rows: current value is ` +
         `${found}. Add rows, or lower 'trainRows', 'evaluationRows' or 'testRows'`,
     );
   });
-  const ranked = rows.withColumns(pl.intRange(0, pl.len()).over("label").alias("rank"));
-  const rank = pl.col("rank");
-  const part = (i: number) =>
-    ranked.filter(rank.gtEq(bounds[i]!).and(rank.lt(bounds[i + 1]!))).drop("rank");
+  const ranks = labels.map(() => 0);
+  const partOf = classOf.map((number) => {
+    const rank = ranks[number]!++;
+    return ends[number]!.findIndex((end) => rank < end);
+  });
+  const cut = rows.withColumns(pl.Series("part", partOf, pl.Int32));
+  const part = (i: number) => cut.filter(pl.col("part").eq(i)).drop("part");
   return { labels, train: part(0), evaluation: part(1), test: part(2) };
 }
 

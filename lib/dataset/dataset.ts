@@ -1,4 +1,4 @@
-import { HUB_OPTIONS } from "../hub/settings.ts";
+import { REPOSITORY_OPTIONS } from "../hub/folder.ts";
 import { checkOptions } from "../options.ts";
 import { loadCsv } from "./csv.ts";
 import { loadHubDataset } from "./hub.ts";
@@ -22,7 +22,7 @@ const OPTIONS: Record<keyof DatasetOptions, true> = {
   evaluationRows: true,
   testRows: true,
   seed: true,
-  ...HUB_OPTIONS,
+  ...REPOSITORY_OPTIONS,
 };
 
 /**
@@ -31,14 +31,13 @@ const OPTIONS: Record<keyof DatasetOptions, true> = {
  * From the Hub, `train` is the train split, the test split's even rows (from 0) are `evaluation` and
  * its odd rows `test`, as `shard(num_shards=2)` of Hugging Face's datasets would cut it. A csv file
  * is cut the same way for every class: of the class's rows, in the file's order, the first are for
- * training, the next for evaluation, the next for testing; any others are left out.
+ * training, the next for evaluation, the next for testing.
  *
  * A label is a name, its number, or that number as text; an empty text is a text. Files are read
  * once: later changes to them have no effect. `console.warn` reports a part with a single class, or
  * with texts that are also trained on, and names the rows.
  *
- * @param source A repository of the Hub, `organisation/name`, of which `main` is taken; a path that
- * ends in .csv; or an object.
+ * @param source A repository of the Hub, `organisation/name`; a path that ends in .csv; or an object.
  * @throws {TypeError} When an option is unknown, or a column is missing or not of text.
  * @throws {RangeError} When a row has no text or no known label, when all training rows are of one
  * class, or when more rows are asked for than there are.
@@ -48,7 +47,7 @@ const OPTIONS: Record<keyof DatasetOptions, true> = {
  * ```ts ignore
  * import { loadDataset } from "lightweight-finetuning";
  * const news = await loadDataset("fancyzhx/ag_news", { trainRows: 8000 });
- * const { labels, train } = await loadDataset({ file: "data/headlines.csv" });
+ * const { labels, train } = await loadDataset({ file: "reviews.csv" });
  * console.log(labels, train.head());
  * ```
  */
@@ -62,9 +61,15 @@ export async function loadDataset(
   }
   const fields = "file" in source ? { file: true, labels: true } : { hub: true, revision: true };
   checkOptions("load a data set", source, fields);
+  if ("file" in source && options.revision !== undefined) {
+    throw new RangeError(
+      `Cannot load ${source.file} as 'revision' must be left out for a file: current value is ` +
+        options.revision,
+    );
+  }
   const { labels, ...parts } = "file" in source
     ? await loadCsv(source.file, source.labels, options)
-    : await loadHubDataset(source.hub, source.revision, options);
+    : await loadHubDataset(source.hub, source.revision ?? options.revision, options);
   checkParts(parts, labels, "file" in source ? source.file : source.hub);
   const { train, evaluation, test } = parts;
   return {

@@ -1,5 +1,5 @@
 import type { DataFrame } from "nodejs-polars";
-import type { HubOptions } from "../hub/settings.ts";
+import type { RepositoryOptions } from "../hub/folder.ts";
 
 /** Texts and their classes; each part has the columns text (String) and label (Int32). */
 export interface Dataset {
@@ -14,12 +14,12 @@ export interface Dataset {
 }
 
 /** How many rows to take, and how to reach the Hub. */
-export interface DatasetOptions extends HubOptions {
-  /** From the Hub, a random sample of this size. @default {all; of a csv file 480} */
+export interface DatasetOptions extends RepositoryOptions {
+  /** From the Hub, a random sample of this size. @default {all; of a csv file what the other parts leave} */
   trainRows?: number;
-  /** From the Hub, the first of the even test rows. @default {all; of a csv file 80} */
+  /** From the Hub, the first of the even test rows. @default {all; of a csv file a tenth of each class} */
   evaluationRows?: number;
-  /** From the Hub, the first of the odd test rows. @default {all; of a csv file 80} */
+  /** From the Hub, the first of the odd test rows. @default {all; of a csv file a tenth of each class} */
   testRows?: number;
   /** Draws the sample of training rows; not used for a csv file. @default {42} */
   seed?: number;

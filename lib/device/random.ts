@@ -23,8 +23,14 @@ export interface Random {
  * @param seed Any 32-bit integer.
  * @param draws Where in the stream to start. @default {0}
  * @returns The stream; it needs no open device.
+ * @throws {RangeError} When the seed is no such integer.
  */
 export function createRandom(seed: number, draws = 0): Random {
+  if (!Number.isInteger(seed) || seed < -(2 ** 31) || seed >= 2 ** 32) {
+    throw new RangeError(
+      `Cannot draw random numbers as 'seed' must be an integer of 32 bits: current value is ${seed}`,
+    );
+  }
   const random: Random = {
     seed,
     draws,

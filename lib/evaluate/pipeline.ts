@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { loadAdapter } from "../adapter/file.ts";
 import { isFile } from "../files.ts";
 import { findFolder, REPOSITORY_OPTIONS, type RepositoryOptions } from "../hub/folder.ts";
-import { MODEL_OR_ADAPTER } from "../hub/model.ts";
+import { MODEL, MODEL_OR_ADAPTER } from "../hub/model.ts";
 import { type Classifier, loadClassifier } from "../model/classifier.ts";
 import { checkOptions } from "../options.ts";
 import { openSafetensors } from "../safetensors/safetensors.ts";
@@ -12,7 +12,7 @@ import { type Classification, classify, type ClassifyOptions } from "./classify.
 /** A model that classifies texts. */
 export interface Pipeline {
   /** The most likely class of each text. */
-  (texts: string[]): Promise<Classification[]>;
+  (texts: string[], options?: Omit<ClassifyOptions, "topK">): Promise<Classification[]>;
   /** As {@link classify} with these options. */
   (texts: string[], options: ClassifyOptions & { topK: number }): Promise<Classification[][]>;
   /** The model, with its adapter if it has one. */
@@ -25,7 +25,7 @@ export interface Pipeline {
 export interface PipelineOptions extends RepositoryOptions {
   /** The base model of an adapter, a folder or a name on the Hub. @default {what adapter_config.json names} */
   base?: string;
-  /** Names of the classes. @default {the model's; of an adapter, which keeps none, LABEL_0, LABEL_1, …} */
+  /** Names of the classes. @default {the model's; LABEL_0, LABEL_1, … where an adapter has not as many as its base} */
   labels?: string[];
 }
 
@@ -58,28 +58,42 @@ export async function loadPipeline(
   const folder = await findFolder(folderOrName, MODEL_OR_ADAPTER, repository);
   const configPath = join(folder, "adapter_config.json");
   const config = await isFile(configPath) && JSON.parse(await Deno.readTextFile(configPath));
-  const from = config ? base ?? config.base_model_name_or_path : folder;
-  if (!from) {
+  const baseName = base ?? config.base_model_name_or_path;
+  if (config && !baseName) {
     throw new TypeError(
       `Cannot load a pipeline as 'base_model_name_or_path' in ${configPath} must name the adapter's ` +
-        `base: current value is ${JSON.stringify(from)}. Give the base's folder or name as 'base'`,
+        `base: current value is ${
+          JSON.stringify(baseName)
+        }. Give the base's folder or name as 'base'`,
     );
   }
-  const names = labels ?? (config ? await headLabels(folder) : undefined);
-  const model = await loadClassifier(from, { ...hub, ...names && { labels: names } });
-  if (config) await loadAdapter(model, folder);
-  const tokenizer = await loadTokenizer(from, hub);
+  const ofBase = base === undefined && config.revision ? { revision: config.revision } : {};
+  const modelFolder = config ? await findFolder(baseName, MODEL, { ...hub, ...ofBase }) : folder;
+  const tokenizer = await loadTokenizer(modelFolder);
+  const names = labels ?? (config ? await headLabels(folder, modelFolder) : undefined);
+  const model = await loadClassifier(modelFolder, names ? { labels: names } : {});
+  try {
+    if (config) await loadAdapter(model, folder);
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
   const run = (texts: string[], options = {}) => classify(model, tokenizer, texts, options);
   return Object.assign(run as Pipeline, { model, tokenizer });
 }
 
-/** LABEL_0, LABEL_1, … for the classes of an adapter's own head, as Transformers calls them; undefined without one. */
-async function headLabels(folder: string): Promise<string[] | undefined> {
-  const file = await openSafetensors(join(folder, "adapter_model.safetensors"));
+/**
+ * Names for the classes of an adapter's head: undefined where its base names as many, or the adapter has no head; else
+ * LABEL_0, LABEL_1, … as Transformers names them.
+ */
+async function headLabels(adapter: string, base: string): Promise<string[] | undefined> {
+  const file = await openSafetensors(join(adapter, "adapter_model.safetensors"));
   file.close();
   const [, head] =
     [...file.tensors].find(([name]) =>
       /\.(classifier|score|classifier\.out_proj)(\.modules_to_save)?\.weight$/.test(name)
     ) ?? [];
-  return head && Array.from({ length: head.shape[0]! }, (_, i) => `LABEL_${i}`);
+  const { id2label = {} } = JSON.parse(await Deno.readTextFile(join(base, "config.json")));
+  if (!head || head.shape[0] === Object.keys(id2label).length) return undefined;
+  return Array.from({ length: head.shape[0]! }, (_, i) => `LABEL_${i}`);
 }

@@ -1,6 +1,5 @@
 import { checkOptions } from "../options.ts";
 import { REPOSITORY_OPTIONS, type RepositoryOptions } from "./folder.ts";
-import { HUB_OPTIONS, type HubOptions } from "./settings.ts";
 import { downloadSnapshot, type FileSet } from "./snapshot.ts";
 
 /** A model's repository on the Hugging Face Hub. */
@@ -63,8 +62,8 @@ export const MODEL_OR_ADAPTER: FileSet = {
  * Downloads a model: `config.json`, `model.safetensors` (or its shards and their index) and the
  * tokenizer's files; no other format.
  *
- * @param source The repository, or its name, which stands for the branch `main`.
- * @param options How to reach the Hub.
+ * @param source The repository, or its name.
+ * @param options Which revision, and how to reach the Hub.
  * @returns The folder with these files.
  * @throws {TypeError} When the source is malformed.
  * @throws {Error} When a file is missing or has the wrong content, or the Hub refuses it.
@@ -77,14 +76,12 @@ export const MODEL_OR_ADAPTER: FileSet = {
  */
 export async function downloadModel(
   source: string | ModelSource,
-  options: HubOptions = {},
+  options: RepositoryOptions = {},
 ): Promise<string> {
-  checkOptions("download a model", options, HUB_OPTIONS);
+  checkOptions("download a model", options, REPOSITORY_OPTIONS);
   if (typeof source === "string") source = { hub: source };
-  return await downloadSnapshot(
-    { type: "model", name: source.hub, revision: source.revision, ...MODEL },
-    options,
-  );
+  const revision = source.revision ?? options.revision;
+  return await downloadSnapshot({ type: "model", name: source.hub, revision, ...MODEL }, options);
 }
 
 /**

@@ -17,11 +17,25 @@ export function differentiable<Name extends string, Output extends tf.Tensor>(
   const engine = tf.engine() as unknown as { runKernelFunc(op: unknown): Output };
   return engine.runKernelFunc({
     inputs,
-    forwardFunc: (_backend: unknown, save: (tensors: tf.Tensor[]) => void) => forward(save),
+    forwardFunc(_backend: unknown, save: (tensors: tf.Tensor[]) => void) {
+      let kept: tf.Tensor[] = [];
+      const output = forward((tensors) => kept = tensors);
+      save(kept); // not before, as nothing would free them if `forward` failed
+      return output;
+    },
     backwardsFunc(dy: Output, saved: tf.Tensor[]) {
       const gradients = tf.tidy(() => backward(dy, saved) as tf.NamedTensorMap);
       tf.dispose([dy, ...saved]);
       return Object.fromEntries(Object.entries(gradients).map(([name, x]) => [name, () => x]));
     },
   });
+}
+
+/** Frees what tfjs keeps for the gradients of a computation that failed; it does so itself where one succeeds. */
+export function dropTape() {
+  const { state } = tf.engine() as unknown as {
+    state: { activeTape: { saved?: tf.Tensor[] }[] | null };
+  };
+  state.activeTape?.forEach(({ saved }) => saved && tf.dispose(saved));
+  state.activeTape = null;
 }

@@ -96,17 +96,22 @@ export async function loadClassifier(
   const { body, head } = classifierShapes(family, config, labels.length);
 
   const parameters = await readWeights(folder, family, body, head);
-  const newParameters = Object.keys(head).filter((name) => !parameters.has(name));
-  const random = createRandom(seed);
-  for (const name of newParameters) {
-    const shape = head[name]!;
-    const initial = () =>
-      name.endsWith(".bias") ? tf.zeros(shape) : normal(random, shape, config.initializerRange);
-    parameters.set(name, tf.tidy(() => tf.variable(initial())));
+  try {
+    const newParameters = Object.keys(head).filter((name) => !parameters.has(name));
+    const random = createRandom(seed);
+    for (const name of newParameters) {
+      const shape = head[name]!;
+      const initial = () =>
+        name.endsWith(".bias") ? tf.zeros(shape) : normal(random, shape, config.initializerRange);
+      parameters.set(name, tf.tidy(() => tf.variable(initial())));
+    }
+    if (newParameters.length) console.log(`${newParameters.join(", ")}: new, will be trained`);
+    const in4bit = loadIn4bit ? Object.keys(body) : [];
+    return await build(config, labels, parameters, newParameters, in4bit);
+  } catch (error) {
+    parameters.forEach((variable) => variable.dispose());
+    throw error;
   }
-  if (newParameters.length) console.log(`${newParameters.join(", ")}: new, will be trained`);
-  const in4bit = loadIn4bit ? Object.keys(body) : [];
-  return await build(config, labels, parameters, newParameters, in4bit);
 }
 
 /** Numbers of mean 0 and the given standard deviation. */

@@ -1,3 +1,4 @@
+import { isFile } from "../files.ts";
 import { families, type ModelType } from "./families/families.ts";
 import type { EncoderConfig } from "./families/family.ts";
 
@@ -14,6 +15,12 @@ export interface ModelConfig extends EncoderConfig {
  */
 export async function readConfig(folder: string): Promise<ModelConfig> {
   const path = `${folder}/config.json`;
+  if (!await isFile(path)) {
+    throw new TypeError(
+      `Cannot load a model as '${folder}' must hold config.json: it does not. An adapter is loaded onto ` +
+        "its base by loadAdapter, or together with it by loadPipeline",
+    );
+  }
   const raw: Record<string, unknown> = JSON.parse(await Deno.readTextFile(path));
   const refuse = (key: string, range: string, value: unknown): never => {
     throw new TypeError(

@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { port } from "../device/port.ts";
 import { writeFolder } from "../files.ts";
 import { TOKENIZER_FILES } from "../hub/model.ts";
 import { type TensorToWrite, writeSafetensors } from "../safetensors/safetensors.ts";
@@ -48,7 +49,7 @@ export async function saveModel(
     Array.from(parameters, ([name, variable]) => [name, {
       dtype: "F32",
       shape: variable.shape,
-      data: () => variable.data(),
+      data: () => port().read(variable),
     }]),
   );
   const json = {

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../batches.ts";
 import { port } from "../device/port.ts";
+import { dropTape } from "../kernels/differentiable.ts";
 import { explainOutOfMemory } from "../evaluate/evaluate.ts";
 import { gradientNorm } from "./optimizer.ts";
 
@@ -68,6 +69,7 @@ function computeGradients(
         const { value, grads } = tf.variableGrads(weighed, [...parameters.values()]);
         return { all: appended(losses, value), grads };
       } catch (error) {
+        dropTape();
         throw explainOutOfMemory(error, batch, REMEDY);
       }
     });

@@ -15,7 +15,7 @@ export interface HistoryRecord {
   /** Norm of all gradients together, before clipping. */
   gradNorm: number;
   /** Figures that `computeMetrics` returned, under its own names. */
-  [metric: string]: number;
+  [metric: string]: number | undefined;
 }
 
 /** The figures of a finished or stopped run, under the names of Hugging Face's Trainer. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { port } from "../device/port.ts";
 import type { Examples } from "../batches.ts";
 import type { Adapter } from "../adapter/state.ts";
 import type { TextModel } from "../model/classifier.ts";
@@ -34,7 +35,7 @@ export async function fingerprint(
   const frozen = createHash("sha256");
   for (const [name, variable] of model.parameters) {
     if (variable.trainable) taken[TRAINED + name] = `[${variable.shape}]`;
-    else frozen.update(`${name} [${variable.shape}]`).update(bytes(await variable.data()));
+    else frozen.update(`${name} [${variable.shape}]`).update(bytes(await port().read(variable)));
   }
   taken.frozen = short(frozen.digest("hex"));
   return taken;

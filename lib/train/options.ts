@@ -1,5 +1,5 @@
 import type { Examples } from "../batches.ts";
-import { checkOptions } from "../options.ts";
+import { checkOptions, withDefaults } from "../options.ts";
 import type { TrainerListener } from "./events.ts";
 import { type ComputeMetrics, metricNamed } from "./metrics.ts";
 import { samplingStrategies, type SamplingStrategy } from "./order.ts";
@@ -107,7 +107,7 @@ export function trainerOptions(options: TrainerOptions): Required<TrainerOptions
     listeners: [],
   };
   checkOptions("train", options, defaults);
-  const filled = { ...defaults, ...options };
+  const filled = withDefaults(defaults, options);
   for (const [range, holds, names] of RANGES) {
     for (const name of names) checkOption(holds(filled[name]), name, range, filled[name]);
   }

@@ -220,6 +220,12 @@ export class Trainer {
     const before = state.history.length && { history: state.history };
     await this.#tell({ type: "begin", totalSteps, epochs, ...before });
     while (!this.#isOver && !signal.aborted) {
+      if (this.#disposed) {
+        throw new Error(
+          `Cannot continue training as the trainer was disposed of after ${this.#progress}: make no ` +
+            "other Trainer for a model in training",
+        );
+      }
       await this.#checkpoints.saveWhenDue();
       if (!state.unrecorded) await this.#trainStep(elapsed);
       await this.#recordWhenDue(signal);

@@ -3,6 +3,7 @@
  * kills itself before the call to the file system whose number is the last argument.
  */
 import { readdir } from "node:fs/promises";
+import { type DevicePort, usePort } from "../../lib/device/port.ts";
 import { fileDigest, isFile } from "../../lib/files.ts";
 import type { Classifier } from "../../lib/model/classifier.ts";
 import { saveModel } from "../../lib/model/save.ts";
@@ -18,6 +19,7 @@ function modelSaver(): Save {
     A: { files: [`${folder}/tokenizer.json`] } as Tokenizer,
     B: { files: [`${folder}/tokenizer_config.json`] } as Tokenizer,
   };
+  usePort({ read: (x) => x.data() } as DevicePort);
   return async (version, folder) => {
     const data = numbers[version];
     const weight = { dtype: "float32", shape: [data.length], data: () => Promise.resolve(data) };
