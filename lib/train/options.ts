@@ -70,7 +70,7 @@ export interface TrainerOptions {
 /**
  * Fills in the defaults.
  *
- * @throws {TypeError} When there is no option of a name.
+ * @throws {TypeError} When an option is unknown.
  * @throws {RangeError} When there are no rows, or a value is out of its range.
  */
 export function trainerOptions(options: TrainerOptions): Required<TrainerOptions> {

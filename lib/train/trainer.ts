@@ -59,7 +59,7 @@ export class Trainer {
   /**
    * Plans a run; nothing is computed yet.
    *
-   * @throws {TypeError} When there is no option of a name.
+   * @throws {TypeError} When an option is unknown.
    * @throws {RangeError} When there are no rows, nothing is trainable, or an option is out of its range.
    */
   constructor(model: TextModel, options: TrainerOptions) {
