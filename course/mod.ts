@@ -1,6 +1,6 @@
 /**
- * What the notebooks share and the library does not know: the profiles, what each notebook writes, and
- * the metrics of a run.
+ * What the notebooks share but the library does not know: profiles, what each notebook writes, and the
+ * metrics of a run.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Lightweight fine-tuning with TensorFlow under Deno. Charts are in `./display`, all that concerns the
- * Hugging Face Hub in `./hub`.
+ * Lightweight fine-tuning with TensorFlow under Deno. `./display` has more charts, `./hub` more of the
+ * Hugging Face Hub.
  *
  * @module
  */

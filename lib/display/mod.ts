@@ -1,5 +1,5 @@
 /**
- * Tables, charts and progress, in a notebook and outside: interactive, as pictures, and in words.
+ * Tables, charts and progress, in a notebook and outside: interactive, as pictures, and as text.
  *
  * @module
  */
