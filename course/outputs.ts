@@ -56,11 +56,12 @@ export async function outputOf(
   try {
     return await read(path);
   } catch (cause) {
+    const end = path.split("/").slice(-3).join("/");
     throw new Error(
-      `Cannot continue from ${path.split("/").slice(-3).join("/")}: ${
+      `Cannot continue from ${end}: ${
         (cause as Error).message
-      }. Run` +
-        ` the notebook ${notebook} again with the same PROFILE`,
+      }. Run the notebook ${notebook} again ` +
+        "with the same PROFILE",
       { cause },
     );
   }

@@ -88,7 +88,7 @@ export interface Method<
   excludedBy?(module: string, config: Config): string | undefined;
   /** Adjusts a configuration whose "all-linear" is replaced by the names of the layers. */
   nameTargets?(config: Config, modules: string[]): void;
-  /** Biases that are trained too. @default none */
+  /** Biases that are trained too. @default {none} */
   trainedBiases?(config: Config): "none" | "all" | "adapted";
   /**
    * Wraps a linear layer.

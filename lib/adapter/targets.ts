@@ -59,7 +59,7 @@ export function checkTargets(
     if (!unmatched.length) continue;
     const ends = new Set(names.map((name) => ending(name, 2)));
     const some = [...ends].slice(0, 12).join(", ");
-    refuse(option, `name what is there, such as ${some}`, `${unmatched} matches nothing`);
+    refuse(option, `match existing names, such as ${some}`, `${unmatched} matches nothing`);
   }
   for (const [name, { dtype }] of model.parameters) {
     if (dtype === "float32" || !savedModule(moduleOf(name), config)) continue;

@@ -1,4 +1,5 @@
 import type { HistoryRecord, TrainerEvent, TrainerListener, TrainResult } from "../train/events.ts";
+import { RESERVED } from "../train/metrics.ts";
 import { type Grid, gridHtml, gridText } from "./grid.ts";
 import { type MimeBundle, openLiveOutput, type Redraw } from "./output.ts";
 import { progressBar } from "./progress.ts";
@@ -90,12 +91,10 @@ function lossGrid(records: HistoryRecord[]): Grid {
   return { columns, cells, right: new Set(columns.keys()) };
 }
 
-const KNOWN = ["step", "epoch", "loss", "evalLoss", "accuracy", "learningRate", "gradNorm"];
-
 /** Names of the metrics that `computeMetrics` returned. */
 function ownMetrics(records: HistoryRecord[]): string[] {
   const names = new Set(records.flatMap((record) => Object.keys(record)));
-  return [...names].filter((name) => !KNOWN.includes(name));
+  return [...names].filter((name) => name !== "accuracy" && !RESERVED.includes(name));
 }
 
 /** A metric's name as Trainer shows it: "macro_f1" and "macroF1" are "Macro F1". */

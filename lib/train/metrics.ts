@@ -14,7 +14,7 @@ export interface EvalPrediction {
 export type ComputeMetrics = (prediction: EvalPrediction) => Record<string, number>;
 
 /** Names of a history record that are not metrics of an evaluation. */
-const RESERVED = ["step", "epoch", "loss", "evalLoss", "learningRate", "gradNorm"];
+export const RESERVED: string[] = ["step", "epoch", "loss", "evalLoss", "learningRate", "gradNorm"];
 
 /**
  * The metrics of an evaluation under the history's names: `evalLoss`, `accuracy` and those of `computeMetrics`, which may
