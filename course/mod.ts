@@ -1,32 +1,26 @@
 /**
- * What the notebooks share and the library does not know: the profiles, what each notebook writes, and
- * the metrics of a run.
+ * What the notebooks share but the library does not know: profiles, what each notebook writes, and the
+ * metrics of a run.
  *
  * @module
  */
 
-export { fetchBaseModel } from "./base_model.ts";
-export type { BaseModel, WheelModel } from "./base_model.ts";
+export { type BaseModel, fetchBaseModel, type WheelModel } from "./base_model.ts";
 export {
   buildMetrics,
+  type ByMethod,
+  type Method,
   METHOD_KEYS,
+  type MethodInfo,
+  type MethodResult,
   METHODS,
   readMetrics,
   readResult,
+  type RunMetrics,
+  type TrainedMethod,
   writeMetrics,
   writeResult,
 } from "./metrics.ts";
-export type {
-  ByMethod,
-  Method,
-  MethodInfo,
-  MethodResult,
-  RunMetrics,
-  TrainedMethod,
-} from "./metrics.ts";
-export { modelCard } from "./model_card.ts";
-export type { ModelCardOptions } from "./model_card.ts";
-export { NOTEBOOKS, outputOf } from "./outputs.ts";
-export type { Notebook } from "./outputs.ts";
-export { profile } from "./profiles.ts";
-export type { Profile, TrainingNumbers } from "./profiles.ts";
+export { modelCard, type ModelCardOptions } from "./model_card.ts";
+export { type Notebook, NOTEBOOKS, outputOf } from "./outputs.ts";
+export { type Profile, profile, type TrainingNumbers } from "./profiles.ts";

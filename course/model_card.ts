@@ -1,9 +1,9 @@
 import { checkOptions, type DatasetSource } from "lightweight-finetuning";
 import { type Method, METHOD_KEYS, METHODS, type RunMetrics } from "./metrics.ts";
 
-/** What {@link modelCard} says about a model. */
+/** Options of {@link modelCard}. */
 export interface ModelCardOptions {
-  /** `organisation/name` the card is for. */
+  /** The model's repository, `organisation/name`. */
   repo: string;
   /** The method that trained it. */
   method: Method;
@@ -17,7 +17,7 @@ export interface ModelCardOptions {
   settings: Record<string, unknown>;
   /** What the run measured. */
   metrics: RunMetrics;
-  /** The Hub's identifier of a licence. @default {none is stated} */
+  /** The licence's identifier on the Hub. @default {none} */
   license?: string;
 }
 
@@ -37,7 +37,7 @@ const OPTIONS: Record<keyof ModelCardOptions, true> = {
  *
  * @param options What to say about the model.
  * @returns Markdown under a YAML header.
- * @throws {TypeError} When the metrics lack those of the method.
+ * @throws {TypeError} When the metrics lack the method, or an option is unknown.
  * @see https://github.com/huggingface/hub-docs/blob/main/modelcard.md
  *
  * @example
@@ -76,7 +76,7 @@ export function modelCard(options: ModelCardOptions): string {
     pipeline_tag: "text-classification",
     ...(license && { license }),
     ...(libraryName === "peft" && { tags: ["lora"] }),
-    ...("hub" in dataset && { datasets: [source] }), // the Hub refuses what is none of its own
+    ...("hub" in dataset && { datasets: [source] }), // the Hub accepts only its own data sets
     metrics: ["accuracy"],
     "model-index": [{
       name: repo.split("/").at(-1),
@@ -126,7 +126,7 @@ ${settingRows(settings).join("\n")}
 `;
 }
 
-/** The row of a method, or none if it was not measured. */
+/** A method's row of the table; none if it was not measured. */
 function resultRow(method: Method, metrics: RunMetrics, bold: boolean): string[] {
   const accuracy = metrics.accuracy[method];
   if (accuracy === undefined) return [];
@@ -147,6 +147,6 @@ function resultRow(method: Method, metrics: RunMetrics, bold: boolean): string[]
 function settingRows(settings: Record<string, unknown>): string[] {
   return Object.entries(settings)
     .map(([name, value]) => [name, JSON.stringify(value)?.replaceAll("|", "\\|")])
-    .filter(([, value]) => value) // a function has none
+    .filter(([, value]) => value) // JSON leaves out functions
     .map(([name, value]) => `| ${name} | \`${value}\` |`);
 }

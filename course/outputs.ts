@@ -1,4 +1,4 @@
-/** The notebooks in the order in which they run: each goes on from files that earlier ones wrote. */
+/** The notebooks in the order in which they run: each reads files that earlier ones wrote. */
 export const NOTEBOOKS = [
   "01-load",
   "02-tokenize",
@@ -11,7 +11,7 @@ export const NOTEBOOKS = [
 export type Notebook = typeof NOTEBOOKS[number];
 
 /**
- * Checks that there is a file or folder that an earlier notebook writes.
+ * Checks that a file or folder of an earlier notebook exists.
  *
  * @param notebook The notebook that writes it.
  * @param path Path of the file or folder.
@@ -27,13 +27,13 @@ export type Notebook = typeof NOTEBOOKS[number];
  */
 export async function outputOf(notebook: Notebook, path: string): Promise<string>;
 /**
- * Reads a file or folder that an earlier notebook writes.
+ * Reads a file or folder of an earlier notebook.
  *
  * @param notebook The notebook that writes it.
  * @param path Path of the file or folder.
  * @param read Reads it.
  * @returns What `read` returns.
- * @throws {Error} When it is missing or `read` fails otherwise; the message names the notebook to run.
+ * @throws {Error} When `read` fails; the message names the notebook to run.
  *
  * @example
  * ```ts ignore
@@ -56,9 +56,12 @@ export async function outputOf(
   try {
     return await read(path);
   } catch (cause) {
+    const end = path.split("/").slice(-3).join("/");
     throw new Error(
-      `Cannot go on from ${path.split("/").slice(-3).join("/")}: ${(cause as Error).message}. Run` +
-        ` the notebook ${notebook} again with the same PROFILE`,
+      `Cannot continue from ${end}: ${
+        (cause as Error).message
+      }. Run the notebook ${notebook} again ` +
+        "with the same PROFILE",
       { cause },
     );
   }

@@ -7,7 +7,7 @@ import type {
 } from "lightweight-finetuning";
 import type { BaseModel } from "./base_model.ts";
 
-/** What one run of the notebooks works on, and with which numbers. */
+/** The model, data and settings of one run of the notebooks. */
 export interface Profile {
   /** `sample`, `quick` or `seed`. */
   name: string;
@@ -19,25 +19,25 @@ export interface Profile {
   model: BaseModel;
   /** The texts and their classes. */
   dataset: DatasetSource;
-  /** How many rows of each part. */
+  /** Number of rows of each part. */
   rows: Pick<DatasetOptions, "trainRows" | "evaluationRows" | "testRows">;
-  /** Of the rows' order, of dropout and of first values. */
+  /** Seed of the rows' order, dropout and initial values. */
   seed: number;
-  /** The adapter. */
+  /** Options of the adapter. */
   lora: Partial<LoraConfig>;
-  /** Training of all weights. */
+  /** Settings of training all weights. */
   full: TrainingNumbers;
-  /** Training of the adapter. */
+  /** Settings of training the adapter. */
   adapter: TrainingNumbers;
 }
 
-/** What a profile tells {@link Trainer}. */
+/** A profile's options of {@link Trainer}. */
 export type TrainingNumbers = Omit<
   TrainerOptions,
   "trainDataset" | "evalDataset" | "listeners" | "seed"
 >;
 
-// The original's adapter, the same in every profile.
+// The original experiment's adapter, the same in every profile.
 const lora: Partial<LoraConfig> = {
   r: 8, // rank of the update
   loraAlpha: 16, // scales the update by 16 / 8
@@ -147,7 +147,7 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
 };
 
 /**
- * Looks up what a run of the notebooks works on.
+ * Looks up a profile of the notebooks.
  *
  * @param name `sample`, `quick` or `seed`. @default {the environment variable PROFILE, or "sample"}
  * @throws {RangeError} When there is no such profile.

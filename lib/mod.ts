@@ -1,44 +1,13 @@
 /**
- * Lightweight fine-tuning with TensorFlow under Deno. Charts are in `./display`, all that concerns the
- * Hugging Face Hub in `./hub`.
+ * Lightweight fine-tuning with TensorFlow under Deno. `./display` has more charts, `./hub` more of the
+ * Hugging Face Hub.
  *
  * @module
  */
 
-export { batches, byLength, collate } from "./batches.ts";
-export type { Batch, Examples } from "./batches.ts";
-export { loadDataset } from "./dataset/dataset.ts";
-export type { Dataset, DatasetOptions, DatasetSource } from "./dataset/dataset.ts";
-export { checkOptions } from "./options.ts";
-export { openDataset, saveDataset } from "./dataset/files.ts";
-export { openDevice } from "./device/device.ts";
-export type { Device, DeviceOptions } from "./device/device.ts";
-export type { Key } from "./device/philox.ts";
-export { createRandom, permutation } from "./device/random.ts";
-export type { Random } from "./device/random.ts";
-export { showChart } from "./display/chart.ts";
-export type { Chart } from "./display/charts.ts";
-export { showProgress } from "./display/progress.ts";
-export { showTable } from "./display/table.ts";
-export type { TableOptions } from "./display/table.ts";
-export { showTraining } from "./display/training.ts";
-export { classify } from "./evaluate/classify.ts";
-export type { Classification, ClassifyOptions } from "./evaluate/classify.ts";
-export { evaluate } from "./evaluate/evaluate.ts";
-export type { EvaluateOptions, Evaluation } from "./evaluate/evaluate.ts";
-export { loadPipeline } from "./evaluate/pipeline.ts";
-export type { Pipeline, PipelineOptions } from "./evaluate/pipeline.ts";
-export { classMetrics, confusionMatrix, wilsonInterval } from "./evaluate/metrics.ts";
-export type { ClassMetrics } from "./evaluate/metrics.ts";
-export type { RepositoryOptions } from "./hub/folder.ts";
-export { downloadModel } from "./hub/model.ts";
-export type { ModelSource } from "./hub/model.ts";
-export type { DownloadProgress, HubOptions } from "./hub/settings.ts";
-export { crossEntropy } from "./kernels/loss.ts";
 export { removeAdapter } from "./adapter/adapter.ts";
 export { loadAdapter, saveAdapter } from "./adapter/file.ts";
-export { addIa3 } from "./adapter/ia3/ia3.ts";
-export type { Ia3Config, Ia3Layer } from "./adapter/ia3/ia3.ts";
+export { addIa3, type Ia3Config, type Ia3Layer } from "./adapter/ia3/ia3.ts";
 export type { LoraConfig } from "./adapter/lora/config.ts";
 export type { LoraLayer } from "./adapter/lora/layer.ts";
 export { addLora } from "./adapter/lora/lora.ts";
@@ -51,28 +20,61 @@ export type {
   Rule,
   Target,
 } from "./adapter/method.ts";
-export { disableAdapter, enableAdapter } from "./adapter/state.ts";
-export type { Adapter } from "./adapter/state.ts";
-export { loadClassifier, maxTokens } from "./model/classifier.ts";
-export type { Classifier, ClassifierOptions, TextModel } from "./model/classifier.ts";
+export { type Adapter, disableAdapter, enableAdapter } from "./adapter/state.ts";
+export { type Batch, batches, byLength, collate, type Examples } from "./batches.ts";
+export {
+  type Dataset,
+  type DatasetOptions,
+  type DatasetSource,
+  loadDataset,
+} from "./dataset/dataset.ts";
+export { openDataset, saveDataset } from "./dataset/files.ts";
+export { type Device, type DeviceOptions, openDevice } from "./device/device.ts";
+export type { Key } from "./device/philox.ts";
+export { createRandom, permutation, type Random } from "./device/random.ts";
+export { showChart } from "./display/chart.ts";
+export type { Chart } from "./display/charts.ts";
+export { showProgress } from "./display/progress.ts";
+export { showTable, type TableOptions } from "./display/table.ts";
+export { showTraining } from "./display/training.ts";
+export { type Classification, classify, type ClassifyOptions } from "./evaluate/classify.ts";
+export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluate/evaluate.ts";
+export {
+  type ClassMetrics,
+  classMetrics,
+  confusionMatrix,
+  wilsonInterval,
+} from "./evaluate/metrics.ts";
+export { loadPipeline, type Pipeline, type PipelineOptions } from "./evaluate/pipeline.ts";
+export type { RepositoryOptions } from "./hub/folder.ts";
+export { downloadModel, type ModelSource } from "./hub/model.ts";
+export type { DownloadProgress, HubOptions } from "./hub/settings.ts";
+export { crossEntropy } from "./kernels/loss.ts";
+export {
+  type Classifier,
+  type ClassifierOptions,
+  loadClassifier,
+  maxTokens,
+  type TextModel,
+} from "./model/classifier.ts";
 export type { ModelConfig } from "./model/config.ts";
 export type { ModelType } from "./model/families/families.ts";
 export type { EncoderConfig, LayerNames } from "./model/families/family.ts";
 export type { Linear } from "./model/linear.ts";
-export { memoryFootprint, trainableParameters } from "./model/parameters.ts";
-export type { ParameterCount } from "./model/parameters.ts";
+export { memoryFootprint, type ParameterCount, trainableParameters } from "./model/parameters.ts";
 export { saveModel } from "./model/save.ts";
-export { openSafetensors, readSafetensors, writeSafetensors } from "./safetensors/safetensors.ts";
-export type {
-  Dtype,
-  SafetensorsFile,
-  StoredTensor,
-  TensorToWrite,
+export { checkOptions } from "./options.ts";
+export {
+  type Dtype,
+  openSafetensors,
+  readSafetensors,
+  type SafetensorsFile,
+  type StoredTensor,
+  type TensorToWrite,
+  writeSafetensors,
 } from "./safetensors/safetensors.ts";
-export { loadTokenizer } from "./tokenizer/tokenizer.ts";
-export type { Tokenizer } from "./tokenizer/tokenizer.ts";
+export { loadTokenizer, type Tokenizer } from "./tokenizer/tokenizer.ts";
 export { examples, tokenize } from "./tokenizer/tokens.ts";
-export { clipFactor, gradientNorm } from "./train/optimizer.ts";
 export type {
   HistoryRecord,
   TrainerEvent,
@@ -81,11 +83,16 @@ export type {
   TrainResult,
 } from "./train/events.ts";
 export { readHistory, writeHistory } from "./train/history.ts";
-export { adamW } from "./train/optimizer.ts";
-export type { AdamWOptions, Moments, Optimizer } from "./train/optimizer.ts";
 export type { ComputeMetrics, EvalPrediction } from "./train/metrics.ts";
+export {
+  adamW,
+  type AdamWOptions,
+  clipFactor,
+  gradientNorm,
+  type Moments,
+  type Optimizer,
+} from "./train/optimizer.ts";
 export type { TrainerOptions } from "./train/options.ts";
-export { linearSchedule } from "./train/schedule.ts";
-export type { LrSchedulerType, Schedule } from "./train/schedule.ts";
 export type { SamplingStrategy } from "./train/order.ts";
+export { linearSchedule, type LrSchedulerType, type Schedule } from "./train/schedule.ts";
 export { Trainer } from "./train/trainer.ts";

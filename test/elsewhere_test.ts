@@ -1,40 +1,30 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
-import {
-  addLora,
-  loadAdapter,
-  loadClassifier,
-  saveAdapter,
-  type TextModel,
-  Trainer,
-} from "lightweight-finetuning";
+import { loadAdapter, loadClassifier } from "lightweight-finetuning";
 import { findLibraries } from "../lib/device/libraries.ts";
 import { temporaryFolder } from "./helpers/altered.ts";
 import { fixture } from "./helpers/reference.ts";
 
-const mod = new URL("../lib/mod.ts", import.meta.url).href;
+const here = new URL("../", import.meta.url);
+const mod = new URL("lib/mod.ts", here).href;
+const program = new URL("helpers/twelve_rows.ts", import.meta.url);
 
-/** What a program of twelve rows does; another project runs its text. */
-async function trainTwelveRows(
-  { addLora, loadClassifier, saveAdapter, Trainer }: typeof import("lightweight-finetuning"),
-  modelFolder: string,
-  adapterFolder: string,
-) {
-  const model = await loadClassifier(modelFolder, { labels: ["a", "b", "c", "d"] });
-  const adapter = addLora(model, { r: 2, loraDropout: 0.1 });
-  const rows = {
-    inputIds: Array.from({ length: 12 }, (_, row) => [2, 5 + row, 20 - row, 3]),
-    labels: Array.from({ length: 12 }, (_, row) => row % 4),
-  };
-  const trainer = new Trainer(adapter, { trainDataset: rows, evalDataset: rows, maxSteps: 3 });
-  await trainer.train();
-  await saveAdapter(adapter, adapterFolder);
+async function deno(cwd: string | URL, args: string[], env: Record<string, string> = {}) {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args,
+    cwd,
+    env: { NO_COLOR: "1", ...env },
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  const [out, log] = [text(stdout), text(stderr)];
+  assert.ok(success, log);
+  return { out, log };
 }
 
 Deno.test("a project elsewhere trains an adapter on twelve rows and saves it", async () => {
   await using project = await temporaryFolder();
   const { path } = project;
-  const { imports } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
+  const { imports } = JSON.parse(await Deno.readTextFile(new URL("deno.json", here)));
   const packages = Object.entries<string>(imports).filter(([, to]) => to.startsWith("npm:"));
   const config = {
     imports: { "lightweight-finetuning": mod, ...Object.fromEntries(packages) },
@@ -42,36 +32,18 @@ Deno.test("a project elsewhere trains an adapter on twelve rows and saves it", a
     lock: false,
   };
   await Deno.writeTextFile(`${path}/deno.json`, JSON.stringify(config));
-  await Deno.writeTextFile(
-    `${path}/main.ts`,
-    `import * as library from "lightweight-finetuning";
-${trainTwelveRows}
-await trainTwelveRows(library, ...Deno.args);`,
-  );
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "main.ts", fixture("bert"), "adapter"],
-    cwd: path,
-    env: { NO_COLOR: "1", NATIVE_LIBRARIES: dirname(findLibraries().binding) },
-  }).output();
-  assert.ok(success, new TextDecoder().decode(stderr));
-  assert.deepEqual(
-    [...Deno.readDirSync(path)].map(({ name }) => name).sort(),
-    ["adapter", "deno.json", "main.ts"],
-  );
+  await Deno.copyFile(program, `${path}/main.ts`);
+  // Checked by the project's own compiler options, the default ones.
+  await deno(path, ["run", "-A", "--check", "main.ts", fixture("bert"), "adapter"], {
+    NATIVE_LIBRARIES: dirname(findLibraries().binding),
+  });
+  const names = Array.from(Deno.readDirSync(path), ({ name }) => name).sort();
+  assert.deepEqual(names, ["adapter", "deno.json", "main.ts"]);
 
-  const library = { addLora, loadClassifier, saveAdapter, Trainer };
-  await trainTwelveRows(
-    library as typeof import("lightweight-finetuning"),
-    fixture("bert"),
-    `${path}/here`,
-  );
+  await deno(here, ["run", "-A", program.href, fixture("bert"), `${path}/here`]);
   const weights = (folder: string) => Deno.readFile(`${path}/${folder}/adapter_model.safetensors`);
   assert.deepEqual(await weights("adapter"), await weights("here"));
-  const model: TextModel = await loadAdapter(
-    await loadClassifier(fixture("bert")),
-    `${path}/adapter`,
-  );
-  assert.ok(model);
+  await loadAdapter(await loadClassifier(fixture("bert")), `${path}/adapter`);
 });
 
 Deno.test("importing the library reads no file, opens no device and loads nothing native", async () => {
@@ -79,13 +51,8 @@ Deno.test("importing the library reads no file, opens no device and loads nothin
   const denied = ["read", "write", "env", "ffi", "net", "run", "sys"].map((name) =>
     `--deny-${name}`
   );
-  const program = `${folder.path}/main.ts`;
-  await Deno.writeTextFile(program, `import "${mod}"; console.log("imported");`);
-  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", ...denied, "--config", "deno.json", program],
-    cwd: new URL("..", import.meta.url),
-    env: { NO_COLOR: "1" },
-  }).output();
-  assert.equal(new TextDecoder().decode(stderr), "");
-  assert.equal(new TextDecoder().decode(stdout), "imported\n");
+  const main = `${folder.path}/main.ts`;
+  await Deno.writeTextFile(main, `import "${mod}"; console.log("imported");`);
+  const args = ["run", "--no-prompt", ...denied, "--config", "deno.json", main];
+  assert.deepEqual(await deno(here, args), { out: "imported\n", log: "" });
 });

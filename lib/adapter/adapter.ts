@@ -7,20 +7,20 @@ import type { AdaptedLayer, Method, PeftConfig } from "./method.ts";
 import { type Adapter, attach, disableAdapter, layerParameters } from "./state.ts";
 import { ALL, checkTargets, moduleOf, savedModule, targets } from "./targets.ts";
 
-// First values begin here: a new head's count up from 0, dropout's from 2^30, the orders of rows down from -1.
+// Where the draws of initial values begin; a new head's begin at 0, dropout's at 2^30, row orders count down from -1.
 const FIRST_DRAW = 2 ** 29;
 
-// For each model that has an adapter, what gives it back.
+// Undoes the changes to each model that has an adapter.
 const restorers = new WeakMap<Classifier, () => void>();
 
 /**
- * Freezes a model and adds an adapter of some method to it.
+ * Freezes a model and adds an adapter to it.
  *
  * @param options Fields of the configuration that differ from their defaults, and `seed`. @default {42}
  * @returns The adapter; `model.dispose()` frees it too.
- * @throws {TypeError} When there is no such option.
- * @throws {RangeError} When a value makes no adapter, or has no effect on this model.
- * @throws {Error} When the model has an adapter.
+ * @throws {TypeError} When an option is unknown.
+ * @throws {RangeError} When a value is invalid, or has no effect on this model.
+ * @throws {Error} When the model has an adapter already.
  */
 export function addAdapter<Config extends PeftConfig, Layer extends AdaptedLayer>(
   method: Method<Config, Layer>,
@@ -34,7 +34,7 @@ export function addAdapter<Config extends PeftConfig, Layer extends AdaptedLayer
   return createAdapter(method, model, config, seed);
 }
 
-/** Adds an adapter of a complete configuration, some of which may have no effect, as peft takes it from a file. */
+/** Adds an adapter of a complete configuration; as in peft's files, parts of it may have no effect. */
 export function createAdapter<Config extends PeftConfig, Layer extends AdaptedLayer>(
   method: Method<Config, Layer>,
   model: Classifier,
@@ -42,7 +42,7 @@ export function createAdapter<Config extends PeftConfig, Layer extends AdaptedLa
   seed = 42,
 ): Adapter<Config, Layer> {
   if (restorers.has(model)) {
-    throw new Error("Cannot add an adapter as the model has one: call removeAdapter on it first");
+    throw new Error("Cannot add an adapter as the model has one. Call removeAdapter on it first");
   }
   const random = createRandom(seed, FIRST_DRAW);
   const modules = targets(model, method, peftConfig);
@@ -102,8 +102,8 @@ export function createAdapter<Config extends PeftConfig, Layer extends AdaptedLa
 }
 
 /**
- * Takes an adapter off its model and frees it. The model is as it was before, bit for bit, trainable again, and may get
- * another adapter. If the adapter is merged, its weights and head stay, as with peft's `merge_and_unload`.
+ * Removes an adapter from its model and frees it. The model is as it was before, bit for bit, trainable again, and can
+ * take another adapter. If the adapter is merged, its weights and head stay, as with peft's `merge_and_unload`.
  *
  * @example
  * ```ts ignore

@@ -2,15 +2,15 @@ import type { LayerNames } from "../model/families/family.ts";
 import { checkOptions, withDefaults } from "../options.ts";
 import type { AdaptedLayer, Method, PeftConfig, Rule } from "./method.ts";
 
-/** What peft calls a head; a model has one of the two. */
+/** Names of a head in peft; a model has one of the two. */
 export const HEAD = ["classifier", "score"];
 
 /**
  * Completes a configuration.
  *
  * @param names What the parts of a layer are called in the model.
- * @throws {TypeError} When there is no such option.
- * @throws {RangeError} When a value makes no adapter.
+ * @throws {TypeError} When an option is unknown.
+ * @throws {RangeError} When a value is invalid.
  */
 export function completeConfig<Config extends PeftConfig, Layer extends AdaptedLayer>(
   method: Method<Config, Layer>,
@@ -34,11 +34,11 @@ export function completeConfig<Config extends PeftConfig, Layer extends AdaptedL
   return config;
 }
 
-/** Whether a value is a list of texts. */
+/** Whether a value is a list of strings. */
 export const isNames = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((name) => typeof name === "string");
 
-/** Whether a value is one of some. */
+/** Makes a check that a value is one of those given. */
 export const isOneOf = (...values: unknown[]): (value: unknown) => boolean => (value) =>
   values.includes(value);
 

@@ -22,7 +22,7 @@ const PREFIX = "base_model.model.";
 
 /**
  * Saves an adapter, and what is trained beside it, as peft does: adapter_config.json, adapter_model.safetensors and,
- * where there is none, a model card. It may be merged or disabled meanwhile.
+ * if the folder has none, a model card. It may be merged or disabled at the time.
  *
  * @example
  * ```ts ignore
@@ -50,12 +50,12 @@ export async function saveAdapter(adapter: Adapter, folder: string): Promise<voi
 }
 
 /**
- * Loads an adapter that {@link saveAdapter} or any peft wrote onto its base model; F16 and BF16 become F32. On failure
- * the model is as it was.
+ * Loads an adapter that {@link saveAdapter} or any version of peft wrote onto its base model; F16 and BF16 become F32.
+ * On failure the model is unchanged.
  *
- * @throws {TypeError} When the configuration asks for what is not here, or the file lacks a tensor, holds one that the
- * model has no place for, or one of another shape.
- * @throws {Error} When the model has an adapter: call `removeAdapter` on it first.
+ * @throws {TypeError} When the configuration asks for what is not supported, or the file lacks a tensor, holds one that
+ * the model has no place for, or one of another shape.
+ * @throws {Error} When the model has an adapter already.
  *
  * @example
  * ```ts ignore
@@ -84,8 +84,8 @@ export async function loadAdapter(
   const tensors = await readSafetensors(path).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Deno.errors.NotFound(
-      `Cannot load ${path} as it is not there. Of an adapter_model.bin, load_adapter and save_pretrained of ` +
-        "peft make one",
+      `Cannot load ${path} as it does not exist. Convert an adapter_model.bin with load_adapter and ` +
+        "save_pretrained of peft",
       { cause: error },
     );
   });
@@ -134,7 +134,7 @@ function assign(adapter: Adapter, tensors: Map<string, StoredTensor>, path: stri
 const abbreviated = (names: string[]) =>
   `[${names.slice(0, 4).join(", ")}${names.length > 4 ? ` and ${names.length - 4} more` : ""}]`;
 
-/** The adapter's own values, by parameter names. */
+/** The adapter's own values, by the names of the parameters. */
 function trainedVariables(adapter: Adapter): Map<string, tf.Variable> {
   const { model, originals, state } = adapter;
   const variables = new Map(layerParameters(adapter));
@@ -144,7 +144,7 @@ function trainedVariables(adapter: Adapter): Map<string, tf.Variable> {
   return variables;
 }
 
-/** The tensors of an adapter's file by parameter names, whichever peft wrote it. */
+/** The tensors of an adapter's file by the names of the parameters, whichever version of peft wrote it. */
 function currentNames(
   tensors: Map<string, StoredTensor>,
   { prefix, currentName = (name) => name }: Method,
@@ -161,7 +161,7 @@ function currentNames(
   return current;
 }
 
-/** What is saved, by the names that peft gives it; with all biases it saves the head's three times. */
+/** What is saved, by peft's names; with `bias: "all"` peft saves the head's biases three times. */
 function peftTensors(adapter: Adapter): [string, tf.Variable][] {
   const { method, layers, peftConfig, model, originals, state } = adapter;
   const allBiases = method.trainedBiases?.(peftConfig) === "all";

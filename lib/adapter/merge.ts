@@ -3,12 +3,12 @@ import { port } from "../device/port.ts";
 import { type Adapter, attach, detach, exchange, requireState } from "./state.ts";
 
 /**
- * Puts the adapter into the base's weights, so that the model runs as fast as without one and can be saved for
- * Transformers. What it replaces is kept until {@link unmergeAdapter} or `removeAdapter`.
+ * Merges the adapter into the base's weights, so that the model runs as fast as without one and can be saved for
+ * Transformers. The weights it replaces are kept until {@link unmergeAdapter} or `removeAdapter`.
  *
  * @throws {Error} When the adapter is merged already, or disabled.
  * @throws {TypeError} When the base's weights are quantised.
- * @throws {RangeError} When a merged number would not be finite. Nothing has changed then.
+ * @throws {RangeError} When a merged number would not be finite; the model is then unchanged.
  *
  * @example
  * ```ts ignore
@@ -26,7 +26,7 @@ export async function mergeAdapter(adapter: Adapter): Promise<void> {
   try {
     mergeInto(merged, adapter);
     await requireFinite(merged);
-    requireState(adapter, "merge", "enabled"); // it may have changed meanwhile
+    requireState(adapter, "merge", "enabled"); // another call may have changed it meanwhile
   } catch (error) {
     merged.forEach((variable) => variable.dispose());
     throw error;
@@ -39,7 +39,7 @@ export async function mergeAdapter(adapter: Adapter): Promise<void> {
   adapter.state = "merged";
 }
 
-/** Adds what merging changes, by the names of the model's parameters. */
+/** Adds the parameters that merging changes, by name, to a map. */
 function mergeInto(merged: Map<string, tf.Variable>, { model, layers }: Adapter) {
   for (const [module, { base, adapted }] of layers) {
     for (const part of ["weight", "bias"] as const) {
@@ -75,7 +75,7 @@ async function requireFinite(merged: Map<string, tf.Variable>) {
 }
 
 /**
- * Gives the base its weights back, bit for bit, and puts the adapter beside them again.
+ * Restores the base's weights, bit for bit, and enables the adapter beside them again.
  *
  * @throws {Error} When the adapter is not merged.
  */

@@ -3,10 +3,10 @@ import { completeConfig } from "./config.ts";
 import type { Method, PeftConfig } from "./method.ts";
 import { methods } from "./methods.ts";
 
-/** Which peft's files these are. */
+/** The version of peft whose files are written. */
 export const PEFT_VERSION = "0.21.2";
 
-/** adapter_config.json as peft writes it, but with patterns in the order in which they count. */
+/** adapter_config.json as peft writes it, except that patterns keep their order, as the first match counts. */
 export function toPeft(
   { peftType, unsupported, irrelevant, floats }: Method,
   config: PeftConfig,
@@ -28,12 +28,12 @@ export function toPeft(
 }
 
 /**
- * Reads adapter_config.json. Like peft, it warns of fields that it does not know and ignores them.
+ * Parses adapter_config.json. Like peft, it warns of unknown fields and ignores them.
  *
- * @param path Where the text is from, for messages.
+ * @param path The file, for messages.
  * @param names What the parts of a layer are called in the model.
- * @throws {TypeError} When it is not JSON, makes no adapter, or asks for something that changes the numbers and is not
- * implemented.
+ * @throws {TypeError} When it is not JSON, is invalid, or asks for something that changes the numbers and is not
+ * supported.
  */
 export function fromPeft(
   text: string,
@@ -63,7 +63,7 @@ export function fromPeft(
       "peft_type",
     ];
     const unknown = Object.keys(raw).filter((key) => !known.includes(key));
-    if (unknown.length) console.warn(`${path}: ignored, as they are not known, are ${unknown}`);
+    if (unknown.length) console.warn(`${path}: unknown fields are ignored: ${unknown}`);
     const given = options.map((name) => [name, raw[snakeCase(name)] ?? null] as const)
       .filter(([name, value]) => value !== null || name === "taskType");
     const config = completeConfig(method, names, Object.fromEntries(given));
@@ -77,7 +77,7 @@ const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${lette
 
 const isEmpty = (value: unknown) => ["null", "[]", "{}", undefined].includes(JSON.stringify(value));
 
-/** Fields that change nothing about a saved adapter of any method, and what peft writes. */
+/** Fields that have no effect on a saved adapter of any method, and what peft writes. */
 const IRRELEVANT: Record<string, unknown> = {
   auto_mapping: null,
   inference_mode: true,

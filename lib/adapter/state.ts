@@ -9,14 +9,14 @@ export interface Adapter<
 > extends TextModel {
   /** How the layers are changed. */
   method: Method<Config, Layer>;
-  /** With which options. */
+  /** The method's options. */
   peftConfig: Config;
   /** The model that has the adapter. */
   model: Classifier;
   /** The adapted layers by module name. */
   layers: Map<string, Layer>;
   /**
-   * By name, the base's values of the model's parameters that the adapter trains; the adapter's values while it is
+   * By name, the base's values of the model's own parameters that are trained; the trained values while the adapter is
    * disabled.
    */
   originals: Map<string, tf.Variable>;
@@ -29,8 +29,8 @@ export interface Adapter<
 }
 
 /**
- * Gives the model its base back, bit for bit: weights, head and biases. (peft leaves trained biases in place.) Nothing
- * is trainable meanwhile.
+ * Restores the base model, bit for bit: weights, head and biases. (peft leaves trained biases in place.) Nothing is
+ * trainable until the adapter is enabled again.
  *
  * @throws {Error} When the adapter is not enabled.
  *
@@ -88,7 +88,7 @@ export function attach(adapter: Adapter): void {
   }
 }
 
-/** Takes them out. */
+/** Takes the adapter's layers and parameters out of the model. */
 export function detach(adapter: Adapter): void {
   const { model, layers } = adapter;
   for (const [module, { base }] of layers) model.linears.set(module, base);
@@ -123,9 +123,9 @@ const REMEDY = {
 };
 
 /**
- * Fails unless an adapter is in one of the states.
+ * Checks the state of an adapter.
  *
- * @throws {Error} When it is not.
+ * @throws {Error} When it is in none of the given states.
  */
 export function requireState(
   { state }: Adapter,

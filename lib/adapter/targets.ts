@@ -12,20 +12,20 @@ export function targets({ linears }: Classifier, method: Method, config: PeftCon
   );
 }
 
-/** The outermost module that is trained in full and holds, or is, the one named. */
+/** The outermost module trained in full that contains, or is, the one named. */
 export function savedModule(module: string, { modulesToSave }: PeftConfig): string | undefined {
   return paths(module).find((path) => modulesToSave.some((end) => path.endsWith(end)));
 }
 
-/** "a.b.weight", or what a quantised weight has beside it → "a.b" */
+/** "a.b.weight", or a quantised weight's scales, "a.b.weight.absmax" → "a.b" */
 export const moduleOf = (parameter: string): string =>
   parameter.replace(/\.(weight|bias)\b.*$/, "");
 
 /**
- * Checks that everything in a configuration has an effect, and the one that was meant. peft checks only some of it.
+ * Checks that every given option has an effect, and the intended one. peft checks only some of this.
  *
- * @param given Names of the options that were asked for.
- * @throws {RangeError} When something has none.
+ * @param given Names of the options that were given.
+ * @throws {RangeError} When a value matches nothing, or more than it should.
  */
 export function checkTargets(
   model: Classifier,
@@ -59,7 +59,7 @@ export function checkTargets(
     if (!unmatched.length) continue;
     const ends = new Set(names.map((name) => ending(name, 2)));
     const some = [...ends].slice(0, 12).join(", ");
-    refuse(option, `name what is there, such as ${some}`, `${unmatched} matches nothing`);
+    refuse(option, `match existing names, such as ${some}`, `${unmatched} matches nothing`);
   }
   for (const [name, { dtype }] of model.parameters) {
     if (dtype === "float32" || !savedModule(moduleOf(name), config)) continue;
@@ -81,23 +81,23 @@ export function checkTargets(
   }
 }
 
-/** A list matches by the ends of names, a text is a regular expression. */
+/** Whether a list has a suffix of a name, or a regular expression matches all of it. */
 export function matches(target: Target, name: string): boolean {
   if (Array.isArray(target)) return target.some((end) => `.${name}`.endsWith(`.${end}`));
   return target === ALL || expression(target).test(name);
 }
 
-/** Matches whole names; the flag makes an error of most of what only Python's expressions have. */
+/** Matches whole names; the flag rejects most syntax that only Python has. */
 export const expression = (source: string): RegExp => new RegExp(`^(?:${source})$`, "u");
 
-/** "a.b.c" → "c", of two parts "b.c" */
+/** "a.b.c" → "c" or, with two parts, "b.c" */
 export const ending = (name: string, parts = 1): string => name.split(".").slice(-parts).join(".");
 
-/** Each item of a list alone, or the one expression. */
+/** Each item of a list as a target of its own, or the one expression. */
 export const asTargets = (values: Target | number[] | number | null): Target[] =>
   typeof values === "string" ? [values] : [values ?? []].flat().map((value) => [`${value}`]);
 
-/** Which option keeps a module from being adapted. */
+/** Which option excludes a module from being adapted. */
 function excludingOption(module: string, method: Method, config: PeftConfig): string | undefined {
   if (savedModule(module, config)) return "modulesToSave";
   if (config.excludeModules && matches(config.excludeModules, module)) return "excludeModules";

@@ -23,7 +23,7 @@ interface Manifest {
  * files' hashes. A data set that was there before is replaced in one step; other files in the folder stay.
  *
  * @param dataset What to write.
- * @param folder Where; it is made where there is none.
+ * @param folder Where to write it; it is created if needed.
  * @throws {Error} When the system cannot write it (the `cause` is the system's error); an earlier data set is then
  * unchanged.
  */

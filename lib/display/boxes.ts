@@ -1,6 +1,6 @@
 import { createCanvas, DOMMatrix } from "@napi-rs/canvas";
 
-/** What is read of an SVG element. */
+/** The parts of an SVG element that are read. */
 export interface SvgElement {
   tagName: string;
   textContent: string;
@@ -13,8 +13,8 @@ export interface SvgElement {
 const pen = createCanvas(1, 1).getContext("2d");
 
 /**
- * The box around all text of an SVG element, on the page: what `getBoundingClientRect` gives in a
- * browser. Shapes have no part in it, as Plotly measures text alone.
+ * The bounding box of all text in an SVG element, on the page: what `getBoundingClientRect` returns
+ * in a browser. Shapes are ignored, as Plotly measures only text.
  */
 export function textBox(element: SvgElement) {
   const texts = element.tagName === "text" ? [element] : [...element.querySelectorAll("text")];

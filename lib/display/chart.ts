@@ -2,8 +2,8 @@ import type { Chart } from "./charts.ts";
 import { show } from "./output.ts";
 
 /**
- * Shows a chart: interactive in the HTML report and, once the mouse is over it, in JupyterLab; a
- * picture elsewhere (GitHub); its words in logs.
+ * Shows a chart: interactive in the HTML report and in JupyterLab, once the pointer is over it; a
+ * picture elsewhere (GitHub); its description in logs.
  *
  * @param chart The chart to show.
  *
@@ -15,7 +15,7 @@ import { show } from "./output.ts";
  */
 export async function showChart({ data, layout, alt = "Chart" }: Chart): Promise<void> {
   const { drawPng } = await import("./picture.ts"); // half a second to load
-  // Not sharper: JupyterLab's Plotly extension shows the picture's own size, however wide that is.
+  // At scale 1, as JupyterLab's Plotly extension shows the picture in its own size, however wide.
   const png = await drawPng({ data, layout }, 1);
   await show({
     "application/vnd.plotly.v1+json": { data, layout },

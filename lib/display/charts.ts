@@ -6,7 +6,7 @@ export interface Chart {
   data: Record<string, unknown>[];
   /** Title, axes and size; 700 by 400 pixels where it names no size. */
   layout: Record<string, unknown> & { width?: number; height?: number };
-  /** What the chart shows, in words: for readers who cannot see it, and for logs. */
+  /** Describes the chart in words, for readers who cannot see it and for logs. */
   alt?: string;
 }
 
@@ -16,7 +16,7 @@ const ink = "#333333";
 const gridline = { gridcolor: "#E5E5E5", linecolor: "#999999", zeroline: false, automargin: true };
 const axisTitle = (text: string) => ({ text, standoff: 12 });
 
-/** What all charts share: a white card, so that dark pages show it as light ones do. */
+/** The layout of all charts, with a white background on dark pages too. */
 function layout(title: string, rest: Record<string, unknown>): Chart["layout"] {
   return {
     title: { text: title, x: 0, xanchor: "left", pad: { l: 12 }, font: { size: 16 } },
@@ -30,8 +30,8 @@ function layout(title: string, rest: Record<string, unknown>): Chart["layout"] {
 }
 
 /**
- * Charts the losses of one or more runs against the step: training a line, validation dashed with
- * a dot for each evaluation.
+ * Charts the losses of one or more runs by step: the training loss as a line, the validation loss
+ * dotted, with a marker for each evaluation.
  *
  * @param runs The history of each run, by the run's name.
  *
@@ -79,7 +79,7 @@ export function lossChart(runs: Record<string, HistoryRecord[]>): Chart {
 export interface AccuracyBar {
   /** What was measured. */
   name: string;
-  /** Between 0 and 1, as the interval's ends are. */
+  /** Between 0 and 1, as are the interval's ends. */
   accuracy: number;
   /** Lower end of the interval. */
   low: number;
@@ -91,7 +91,7 @@ export interface AccuracyBar {
  * Charts accuracies side by side with their 95 % intervals.
  *
  * @param bars The accuracies, the first at the top.
- * @throws {RangeError} When an accuracy is outside of its interval.
+ * @throws {RangeError} When an accuracy is outside its interval.
  *
  * @example
  * ```ts
@@ -155,7 +155,7 @@ export function accuracyChart(...bars: AccuracyBar[]): Chart {
 }
 
 /**
- * Charts a confusion matrix: each cell its count, shaded by its share of the true label's rows.
+ * Charts a confusion matrix: each cell shows its count, shaded by its share of the true label's rows.
  *
  * @param matrix Counts by true label (rows) and predicted label (columns), [C, C].
  * @param labels The labels' names, [C].
@@ -171,7 +171,7 @@ export function accuracyChart(...bars: AccuracyBar[]): Chart {
 export function confusionChart(matrix: number[][], labels: string[], title: string): Chart {
   if (matrix.length !== labels.length) {
     throw new RangeError(
-      `Cannot chart the matrix as 'labels' must be as many as its rows, ${matrix.length}: ` +
+      `Cannot chart the matrix as 'labels' must have one name for each row (${matrix.length}): ` +
         `current value is ${labels}`,
     );
   }

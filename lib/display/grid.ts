@@ -6,7 +6,7 @@ export interface Grid {
   columns: string[];
   /** The cells by row. */
   cells: string[][];
-  /** Columns set flush right, by index: the numbers. */
+  /** Indices of the columns that are aligned right: those of numbers. */
   right: Set<number>;
 }
 

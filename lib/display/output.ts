@@ -1,4 +1,4 @@
-/** One output in several media types, the best of which each front end shows. */
+/** One output in several media types; each front end shows the best that it supports. */
 export type MimeBundle = Record<string, unknown>;
 
 /** Shows a bundle. */
@@ -18,18 +18,10 @@ function jupyter(): Jupyter | undefined {
 }
 
 /**
- * Opens one output of the running notebook cell: the first bundle creates it and every later one
- * takes its place. Returns undefined outside Jupyter.
- *
- * @example
- * ```ts
- * import { openOutput } from "./output.ts";
- * const output = openOutput();
- * await output?.({ "text/plain": "1 of 2" });
- * await output?.({ "text/plain": "2 of 2" });
- * ```
+ * Opens one output of the running notebook cell: the first bundle creates it and each later one
+ * replaces it. Returns undefined outside Jupyter.
  */
-export function openOutput(): Output | undefined {
+function openOutput(): Output | undefined {
   const link = jupyter();
   if (!link) return undefined;
   const transient = { display_id: crypto.randomUUID() };
@@ -48,10 +40,10 @@ export async function show(bundle: MimeBundle): Promise<void> {
   else console.log(bundle["text/plain"]);
 }
 
-/** Draws what `bundle` returns, or nothing if the last drawing is too recent and `now` is not set. */
+/** Shows the bundle that `bundle` returns, unless the last one is too recent and `now` is not set. */
 export type Redraw = (bundle: () => MimeBundle, now?: boolean) => Promise<void>;
 
-/** Opens an output to be redrawn often: five times a second at most, as Trainer's own table is. */
+/** Opens an output that is redrawn at most five times a second. */
 export function openLiveOutput(): Redraw | undefined {
   const output = openOutput();
   if (!output) return undefined;

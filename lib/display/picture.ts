@@ -7,7 +7,7 @@ import { JSDOM } from "jsdom";
 import { type SvgElement, textBox } from "./boxes.ts";
 import type { Chart } from "./charts.ts";
 
-// A machine without any fonts draws the same picture: the one font is an npm package's file.
+// The only font comes from an npm package, so that a machine without fonts draws the same picture.
 const require = createRequire(import.meta.url);
 const font = require.resolve("@expo-google-fonts/open-sans/400Regular/OpenSans_400Regular.ttf");
 
@@ -15,7 +15,7 @@ const font = require.resolve("@expo-google-fonts/open-sans/400Regular/OpenSans_4
  * Draws a Plotly chart as a PNG, without a browser, in the layout's size or 700 by 400.
  *
  * @param chart The chart; it is not changed.
- * @param scale Pixels of the picture for each of the layout's.
+ * @param scale Pixels of the picture for each pixel of the layout. @default {1}
  * @returns The bytes of a PNG file.
  *
  * @example
@@ -47,7 +47,7 @@ type Page = any;
 
 let page: Promise<Page> | undefined;
 
-/** A jsdom window with plotly.js, and with what jsdom lacks: a canvas and the sizes of text. */
+/** Opens a jsdom window with plotly.js and what jsdom lacks: a canvas and the sizes of text. */
 async function openPage(): Promise<Page> {
   GlobalFonts.registerFromPath(font, "Open Sans");
   const { window } = new JSDOM("", { runScripts: "outside-only" });
@@ -66,7 +66,7 @@ async function openPage(): Promise<Page> {
     return canvasOf(this).toDataURL("image/png");
   };
 
-  // Plotly asks for lengths along annotations' arrows, which are straight.
+  // Plotly asks for points along the arrows of annotations, which are straight.
   const lineOf = (path: SvgElement) => {
     const numbers = path.getAttribute("d")?.match(/-?[\d.]+/g)?.map(Number) ?? [];
     const [x = 0, y = 0] = numbers;

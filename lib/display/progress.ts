@@ -2,7 +2,7 @@ import type { DownloadProgress } from "../hub/settings.ts";
 import { escapeHtml } from "./grid.ts";
 import { openLiveOutput } from "./output.ts";
 
-/** Draws a bar of HTML with a label at its right. */
+/** Draws a progress bar as HTML, with a label to its right. */
 export function progressBar(value: number, max: number, label: string): string {
   const bar = `<progress value="${value}" max="${max || 1}" style="max-width: 100%; width: 300px">`;
   const text = `<span style="display: inline-block">${escapeHtml(label)}</span>`;
@@ -10,8 +10,10 @@ export function progressBar(value: number, max: number, label: string): string {
 }
 
 /**
- * Listens to a download and shows a bar, with the rate and the file under way; outside Jupyter,
- * prints a line when all is there.
+ * Shows the progress of a download: a bar with the rate and the current file; outside Jupyter, a
+ * line when it is complete.
+ *
+ * @returns The `onProgress` of {@link HubOptions}.
  *
  * @example
  * ```ts ignore

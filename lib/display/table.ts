@@ -3,27 +3,15 @@ import { checkOptions } from "../options.ts";
 import { type Grid, gridHtml, gridText } from "./grid.ts";
 import { show } from "./output.ts";
 
-/** How {@linkcode showTable} draws. */
+/** Options of {@link showTable}. */
 export interface TableOptions {
   /** A line above the table. */
   title?: string;
-  /**
-   * Decimals of numbers that are not whole.
-   *
-   * @default 4
-   */
+  /** Decimals of a column with numbers that are not whole. @default {4} */
   decimals?: number;
-  /**
-   * Characters of a cell, after which "…" takes the place of the rest.
-   *
-   * @default 80
-   */
+  /** Maximum characters of a cell; "…" replaces the rest. @default {80} */
   maxCell?: number;
-  /**
-   * Rows shown; the title tells how many there are.
-   *
-   * @default 50
-   */
+  /** Maximum rows shown; the title says how many there are. @default {50} */
   maxRows?: number;
 }
 
@@ -39,7 +27,7 @@ const OPTIONS: Record<keyof TableOptions, true> = {
  *
  * @param frame The rows: a DataFrame, or an array of objects.
  * @param options How to draw it.
- * @throws {TypeError} When `frame` is something else.
+ * @throws {TypeError} When `frame` is neither, or an option is unknown.
  *
  * @example
  * ```ts
@@ -55,10 +43,7 @@ export async function showTable(
   await show({ "text/html": gridHtml(grid), "text/plain": gridText(grid) });
 }
 
-function tableGrid(
-  frame: DataFrame | object[],
-  options: TableOptions,
-): Grid {
+function tableGrid(frame: DataFrame | object[], options: TableOptions): Grid {
   checkOptions("show a table", options, OPTIONS);
   const { title, decimals = 4, maxCell = 80, maxRows = 50 } = options;
   const isFrame = !Array.isArray(frame);
@@ -75,13 +60,13 @@ function tableGrid(
 
   const values = columns.map((column) => rows.map((row) => row[column]));
   const isNumber = (value: unknown) => typeof value === "number" || typeof value === "bigint";
-  const isPart = (value: unknown) => typeof value === "number" && !Number.isInteger(value);
+  const isFraction = (value: unknown) => typeof value === "number" && !Number.isInteger(value);
   const isMissing = (value: unknown) => value === null || value === undefined;
 
   const text = (value: unknown, column: number): string => {
     if (isMissing(value)) return "";
     if (typeof value === "number") {
-      return values[column]!.some(isPart) ? value.toFixed(decimals) : String(value);
+      return values[column]!.some(isFraction) ? value.toFixed(decimals) : String(value);
     }
     const whole = typeof value === "object"
       ? Deno.inspect(value, { breakLength: Infinity })

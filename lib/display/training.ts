@@ -1,12 +1,15 @@
 import type { HistoryRecord, TrainerEvent, TrainerListener, TrainResult } from "../train/events.ts";
+import { RESERVED } from "../train/metrics.ts";
 import { type Grid, gridHtml, gridText } from "./grid.ts";
 import { type MimeBundle, openLiveOutput, type Redraw } from "./output.ts";
 import { progressBar } from "./progress.ts";
 
 /**
- * Listens to a trainer and shows what Hugging Face's Trainer shows in a notebook: a bar with the
- * time left, a table of the losses and, at the end, the run's figures. Outside Jupyter, prints a
+ * Shows the progress of a training run as Hugging Face's Trainer does in a notebook: a bar with the
+ * time left, a table of the losses and, at the end, the run's results. Outside Jupyter, prints a
  * line for each record.
+ *
+ * @returns A listener for a Trainer.
  *
  * @example
  * ```ts ignore
@@ -38,7 +41,7 @@ export function showTraining(): TrainerListener {
   };
 }
 
-/** The last event of each type, and what all events together tell. */
+/** The last event of each type, and all records. */
 type Run = { [T in TrainerEvent["type"]]?: Extract<TrainerEvent, { type: T }> } & {
   records: HistoryRecord[];
 };
@@ -61,7 +64,7 @@ function draw(run: Run): MimeBundle {
   };
 }
 
-/** `[ 120/500 02:11 < 06:55, 0.92 it/s, Epoch 0.24/1 ]`: time gone and left, and the rate. */
+/** `[ 120/500 02:11 < 06:55, 0.92 it/s, Epoch 0.24/1 ]`: time elapsed and left, and the rate. */
 function position({ begin, step: last, end }: Run, step: number, total: number) {
   const seconds = end?.result.trainRuntime ?? last?.seconds ?? 0;
   const rate = seconds > 0 ? step / seconds : 0;
@@ -88,21 +91,19 @@ function lossGrid(records: HistoryRecord[]): Grid {
   return { columns, cells, right: new Set(columns.keys()) };
 }
 
-const KNOWN = ["step", "epoch", "loss", "evalLoss", "accuracy", "learningRate", "gradNorm"];
-
-/** Names of what `computeMetrics` gave. */
+/** Names of the metrics that `computeMetrics` returned. */
 function ownMetrics(records: HistoryRecord[]): string[] {
   const names = new Set(records.flatMap((record) => Object.keys(record)));
-  return [...names].filter((name) => !KNOWN.includes(name));
+  return [...names].filter((name) => name !== "accuracy" && !RESERVED.includes(name));
 }
 
-/** Words of a metric's name, as Trainer writes them: "macro_f1" and "macroF1" are "Macro F1". */
+/** A metric's name as Trainer shows it: "macro_f1" and "macroF1" are "Macro F1". */
 function title(name: string): string {
   const words = name.replace(/(?<=[a-z])(?=[A-Z])/g, "_").split("_");
   return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join(" ");
 }
 
-/** The names and decimals under which Trainer prints a run's figures. */
+/** A run's results with the names and decimals that Trainer prints. */
 function figures(result: TrainResult): Grid {
   const cells = [
     ["train_runtime", result.trainRuntime.toFixed(4)],

@@ -11,11 +11,11 @@ export interface Classification {
   score: number;
 }
 
-/** How {@link classify} answers. */
+/** Options of {@link classify}. */
 export interface ClassifyOptions {
-  /** How many classes to give for each text, the most likely first; Infinity gives all. @default {the best alone} */
+  /** How many classes to return for each text, the most likely first; Infinity returns all. @default {only the best} */
   topK?: number;
-  /** Texts that are computed together. @default {32} */
+  /** Texts of a batch. @default {32} */
   batchSize?: number;
 }
 
@@ -25,8 +25,8 @@ const OPTIONS: Record<keyof ClassifyOptions, true> = { topK: true, batchSize: tr
  * Classifies texts, as Transformers' text-classification pipeline does: the most likely class of each or, with `topK`,
  * a list of the most likely.
  *
- * @throws {TypeError} When there is no option of a name.
- * @throws {RangeError} When `topK` is no whole number above 0.
+ * @throws {TypeError} When an option is unknown.
+ * @throws {RangeError} When `topK` is not a whole number above 0.
  *
  * @example
  * ```ts ignore
@@ -43,7 +43,7 @@ export async function classify(
   texts: string[],
   options?: Omit<ClassifyOptions, "topK">,
 ): Promise<Classification[]>;
-/** Gives the `topK` most likely classes of each text. */
+/** Returns the `topK` most likely classes of each text. */
 export async function classify(
   model: TextModel,
   tokenizer: Tokenizer,

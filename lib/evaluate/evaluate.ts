@@ -5,11 +5,11 @@ import { crossEntropy } from "../kernels/loss.ts";
 import type { TextModel } from "../model/classifier.ts";
 import { checkOptions } from "../options.ts";
 
-/** How a model did on some rows; arrays are in the rows' own order. */
+/** The results of a model on some rows; arrays are in the rows' own order. */
 export interface Evaluation {
   /** Mean cross-entropy over the rows. */
   loss: number;
-  /** Share of rows classified rightly, 0 to 1. */
+  /** Share of rows classified correctly, 0 to 1. */
   accuracy: number;
   /** [N, C], row-major. */
   logits: Float32Array;
@@ -19,11 +19,11 @@ export interface Evaluation {
   samplesPerSecond: number;
 }
 
-/** How {@link evaluate} makes its batches. */
+/** Options of {@link evaluate}. */
 export interface EvaluateOptions {
   /** Rows of a batch. @default {32} */
   batchSize?: number;
-  /** Batches are padded to a length that this divides. @default {1} */
+  /** The padded length of a batch is a multiple of this. @default {1} */
   padToMultipleOf?: number;
   /** Called after each batch. */
   onBatch?: (batch: number, batches: number) => void | Promise<void>;
@@ -36,12 +36,12 @@ const OPTIONS: Record<keyof EvaluateOptions, true> = {
 };
 
 /**
- * Classifies every row without dropout. Rows of like length go together; padding changes no result.
+ * Classifies every row without dropout. Rows of similar length share a batch; padding changes no result.
  *
  * @param model A classifier, or an adapter on one.
  * @param examples Token ids and true classes of the rows.
  * @returns Loss and accuracy, and each row's logits.
- * @throws {TypeError} When there is no option of a name.
+ * @throws {TypeError} When an option is unknown.
  * @throws {RangeError} When there are no rows, or the batch size is not above 0.
  * @throws {Error} When a logit is not a number or infinite, or the device's memory is full.
  */
@@ -127,12 +127,12 @@ function checkFinite(logits: Float32Array, { rows, size }: Batch) {
 }
 
 /**
- * Explains an error that came of computing a batch.
+ * Explains an error of computing a batch.
  *
  * @param error What was thrown.
- * @param batch Its size is told.
- * @param remedy What to do where the device has too little memory for it.
- * @returns What to throw instead: where memory is short an error that says so, else the error itself.
+ * @param batch The batch, whose size the explanation gives.
+ * @param remedy What to do if the device's memory is full.
+ * @returns If the device's memory is full an error that says so, else the error itself.
  */
 export function explainOutOfMemory(
   error: unknown,

@@ -1,14 +1,14 @@
-/** How a model did on one class. */
+/** The results of a model on one class. */
 export interface ClassMetrics {
   /** Name of the class. */
   label: string;
-  /** Of the rows it gave this class, the share that belong there. */
+  /** Share of the rows predicted as this class that belong to it. */
   precision: number;
-  /** Of the rows that belong there, the share it gave this class. */
+  /** Share of the rows of this class that are predicted as it. */
   recall: number;
   /** Harmonic mean of the two. */
   f1: number;
-  /** Rows that belong there. */
+  /** Rows of this class. */
   support: number;
 }
 

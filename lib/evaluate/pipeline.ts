@@ -21,11 +21,11 @@ export interface Pipeline {
   tokenizer: Tokenizer;
 }
 
-/** How {@link loadPipeline} loads what it is given. */
+/** Options of {@link loadPipeline}. */
 export interface PipelineOptions extends RepositoryOptions {
-  /** The base model of an adapter, a folder or a name on the Hub. @default {what adapter_config.json names} */
+  /** The base model of an adapter, a folder or a name on the Hub. @default {the one that adapter_config.json names} */
   base?: string;
-  /** Names of the classes. @default {the model's; LABEL_0, LABEL_1, … where an adapter has not as many as its base} */
+  /** Names of the classes. @default {the model's; LABEL_0, LABEL_1, … for an adapter with more or fewer classes than its base} */
   labels?: string[];
 }
 
@@ -38,8 +38,8 @@ const OPTIONS: Record<keyof PipelineOptions, true> = {
 /**
  * Makes a function of texts from a saved model, or from an adapter and its base, as Transformers' `pipeline` does.
  *
- * @param folderOrName What saveModel or saveAdapter wrote, or `organisation/name` of the Hub.
- * @throws {TypeError} When there is no option of a name; when an adapter names no base and none is given.
+ * @param folderOrName A folder that saveModel or saveAdapter wrote, or `organisation/name` of the Hub.
+ * @throws {TypeError} When an option is unknown; when an adapter names no base and none is given.
  *
  * @example
  * ```ts ignore

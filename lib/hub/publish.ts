@@ -75,8 +75,8 @@ export async function publish(options: PublishOptions): Promise<string> {
     throw new Error(
       `Cannot publish ${folder} as it must hold ${Object.keys(MODEL.required).join(", ")}, or` +
         ` ${Object.keys(ADAPTER.required).join(", ")}: it holds` +
-        ` ${present.slice(0, 10).join(", ") || "nothing"}. Write the one with saveModel and the` +
-        " tokenizer's files, the other with saveAdapter",
+        ` ${present.slice(0, 10).join(", ") || "nothing"}. Write a model with saveModel(model,` +
+        " folder, tokenizer), an adapter with saveAdapter",
     );
   }
   const repo = { type: "model" as const, name };

@@ -135,8 +135,8 @@ function check(option: string, meaning: string, value: unknown, pattern: RegExp)
 /** The paths of all files in a folder, links to files included; none if there is no such folder. */
 export async function filesIn(folder: string): Promise<string[]> {
   const paths = await readdir(folder, { recursive: true }).catch(() => []);
-  const sound = await Promise.all(paths.map((path) => isFile(join(folder, path))));
-  return paths.filter((_, i) => sound[i]);
+  const areFiles = await Promise.all(paths.map((path) => isFile(join(folder, path))));
+  return paths.filter((_, i) => areFiles[i]);
 }
 
 /** What is required and not among `paths`: a pattern without a match, or some of a model's shards. */

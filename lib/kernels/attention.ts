@@ -13,7 +13,7 @@ import { drawDropout, drop } from "./dropout.ts";
  * @param mask Added to the scores, [B, T]: 0 for a token, a large negative number for padding.
  * @param heads A, the number of heads.
  * @param rate Dropout rate; without `random` there is no dropout.
- * @returns [B·Q, A·D]
+ * @returns The result [B·Q, A·D].
  * @see Vaswani et al., Attention Is All You Need, 2017, §3.2; Dao et al., FlashAttention, 2022, §3.1
  */
 export function attention(

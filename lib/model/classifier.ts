@@ -14,9 +14,9 @@ import { linear4bit } from "./linear4bit.ts";
 import { classifierShapes } from "./shapes.ts";
 import { readWeights } from "./weights.ts";
 
-/** What can be trained and evaluated: a model, or an adapter on one. */
+/** A model that can be trained and evaluated, or an adapter on one. */
 export interface TextModel {
-  /** What the model is built from. */
+  /** The model's configuration. */
   config: ModelConfig;
   /** Names of the classes, by their number. */
   labels: string[];
@@ -36,7 +36,7 @@ export interface Classifier extends TextModel {
   linears: Map<string, Linear>;
   /** Weights that the checkpoint did not have. */
   newParameters: string[];
-  /** Frees the weights; the model is of no use afterwards. */
+  /** Frees the weights; the model cannot be used afterwards. */
   dispose(): void;
 }
 
@@ -48,7 +48,7 @@ export interface ClassifierOptions extends RepositoryOptions {
   seed?: number;
   /** Replaces all dropout rates of config.json. */
   dropout?: number;
-  /** Holds the weights of all linear layers but the head's at four bits, to train an adapter. @default {false} */
+  /** Quantises the weights of all linear layers but the head's to four bits, to train an adapter. @default {false} */
   loadIn4bit?: boolean;
 }
 
@@ -62,11 +62,11 @@ const OPTIONS: Record<keyof ClassifierOptions, true> = {
 
 /**
  * Loads a BERT, RoBERTa, XLM-RoBERTa, DistilBERT or ELECTRA checkpoint as a classifier. A head that the checkpoint lacks is
- * new: its weights are drawn from a normal distribution, its biases are zero.
+ * initialised: its weights from a normal distribution, its biases with zeros.
  *
  * @param folderOrName A folder with config.json and model.safetensors (or its index and shards), or `organisation/name`
  * of the Hub.
- * @throws {TypeError} When there is no option of a name, or no such folder or repository.
+ * @throws {TypeError} When an option is unknown, or there is no such folder.
  * @throws {TypeError} When a weight of the encoder is missing, unexpected, or of another shape than config.json says.
  *
  * @example
@@ -114,7 +114,7 @@ export async function loadClassifier(
   }
 }
 
-/** Numbers of mean 0 and the given standard deviation. */
+/** Random numbers of mean 0 and the given standard deviation. */
 function normal(random: Random, shape: number[], deviation: number): tf.Tensor {
   const scale = Math.fround(deviation);
   return tf.tensor(random.normal(tf.util.sizeFromShape(shape)).map((x) => x * scale), shape);
@@ -168,7 +168,7 @@ function checkLength(config: ModelConfig, length: number) {
   }
 }
 
-/** How many tokens a model has positions for; RoBERTa's begin after the padding's. */
+/** How many tokens a model has positions for; RoBERTa's start after the padding's. */
 export function maxTokens({ modelType, maxPositionEmbeddings, padTokenId }: ModelConfig): number {
   return maxPositionEmbeddings - families[modelType].positions.reserved(padTokenId);
 }

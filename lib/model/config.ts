@@ -2,16 +2,16 @@ import { isFile } from "../files.ts";
 import { families, type ModelType } from "./families/families.ts";
 import type { EncoderConfig } from "./families/family.ts";
 
-/** What a model is built from; fields of config.json in camelCase. */
+/** A model's configuration: fields of config.json in camelCase. */
 export interface ModelConfig extends EncoderConfig {
-  /** Which family it is of. */
+  /** The model's family. */
   modelType: ModelType;
 }
 
 /**
- * Reads config.json of a checkpoint; what it leaves out has the value that Transformers gives it.
+ * Reads a checkpoint's config.json; fields that it lacks have Transformers' defaults.
  *
- * @throws {TypeError} When this library does not have the architecture, or one of its options.
+ * @throws {TypeError} When the architecture or one of its options is not supported.
  */
 export async function readConfig(folder: string): Promise<ModelConfig> {
   const path = `${folder}/config.json`;

@@ -8,8 +8,8 @@ import { addNorm } from "../kernels/norm.ts";
 import type { EmbeddingTable, Family, Network } from "./families/family.ts";
 
 /**
- * The encoder of BERT and its kin: the last hidden states of the first tokens, [B, H], which is all that a head
- * reads.
+ * Runs the encoder of BERT and similar models: the last hidden states of the first tokens, [B, H], which are all that
+ * a head reads.
  *
  * @param random Source of dropout; without it there is none.
  * @see Devlin et al., BERT, 2018; modeling_bert.py of Transformers
@@ -49,7 +49,7 @@ export function encode(
   const mask = tf.tensor2d(padding, [B, T]);
   const layer = (i: number, x: tf.Tensor2D) => {
     const names = family.layer(i);
-    // A head reads the first tokens alone, so the last layer computes no others.
+    // A head reads only the first tokens, so the last layer computes no others.
     const from = i < config.numHiddenLayers - 1 ? x : firstTokens(x, B);
     const q = linear(names.query, from);
     const k = linear(names.key, x);

@@ -4,19 +4,19 @@ import type { Random } from "../device/random.ts";
 import { addBias, sumRows } from "../kernels/add.ts";
 import { differentiable } from "../kernels/differentiable.ts";
 
-/** A linear layer, y = x·Wᵀ + b; an adapter wraps it, quantisation replaces it. */
+/** A linear layer, y = x·Wᵀ + b. An adapter wraps it; quantisation replaces it. */
 export interface Linear {
   /** [out, in] of W. */
   readonly shape: [output: number, input: number];
   /** [N, in] → [N, out]; `random` is the source of dropout. */
   apply(x: tf.Tensor2D, random?: Random): tf.Tensor2D;
-  /** W as it is now, [out, in]; call it within a tidy. */
+  /** The current W, [out, in]; call it within a tidy. */
   weight(): tf.Tensor2D;
-  /** b as it is now, [out]; call it within a tidy. */
+  /** The current b, [out]; call it within a tidy. */
   bias(): tf.Tensor1D;
 }
 
-/** The plain layer of two parameters; it keeps its input for the gradient only while its weight is trained. */
+/** A layer of two parameters; it keeps its input for the gradient only if its weight is trained. */
 export function linear(weight: tf.Variable<tf.Rank.R2>, bias: tf.Variable<tf.Rank.R1>): Linear {
   return {
     shape: weight.shape,

@@ -6,9 +6,9 @@ import type { Linear } from "./linear.ts";
 import { dequantizeNf4, quantizeNf4 } from "./nf4.ts";
 
 /**
- * A linear layer whose weight is held at four bits, and is a float matrix only while it is multiplied, forward and
- * backward; it is never trained. In `parameters` its codes take the weight's place, and its scales stand beside them
- * under the names that bitsandbytes gives them.
+ * Makes a linear layer whose weight is held at four bits, and dequantised only for each product, forward and backward;
+ * it is never trained. In `parameters` the codes replace the weight, and the scales are added under bitsandbytes'
+ * names.
  *
  * @see Dettmers et al., QLoRA, 2023; Linear4bit of bitsandbytes
  */
@@ -33,7 +33,7 @@ export async function linear4bit(
     nestedAbsmax: hold(`${name}.nested_absmax`, () => tf.tensor1d(nestedAbsmax)),
     nestedOffset,
   };
-  // An op of no inputs, so that nothing on the way to the weight is kept for a gradient.
+  // An op without inputs, so that no intermediate result is kept for a gradient.
   const dequantized = () =>
     differentiable({}, () => dequantizeNf4<tf.Rank.R2>(held, shape), () => ({}));
   return {

@@ -6,9 +6,9 @@ import { port } from "../device/port.ts";
  * times its block's scale; a scale is their mean plus one of 256 numbers times the scale of a block of scales.
  */
 export interface Nf4<Bytes, Floats> {
-  /** Which of the 16, two a byte, the first in the upper half; the last block of 64 is padded. */
+  /** Indices into the 16 numbers, two a byte, the first in the upper half; the last block of 64 is padded. */
   codes: Bytes;
-  /** Which of the 256 each block's scale is, the largest absolute value; the last block of 256 is padded. */
+  /** Indices into the 256 numbers, of each block's scale (its largest absolute value); the last block of 256 is padded. */
   absmax: Bytes;
   /** The scales of those blocks. */
   nestedAbsmax: Floats;
@@ -31,12 +31,12 @@ const PAIRS = Float32Array.from({ length: 512 }, (_, i) => NF4[i % 2 ? i >> 1 & 
 const DYNAMIC = dynamicMap();
 
 /**
- * Quantises as bitsandbytes' `quantize_4bit` does on a CPU, to the same codes. Only the mean is rounded once here, and
- * in PyTorch as its processor adds: where they differ, one scale in some 100,000 falls to the next code.
+ * Quantises as bitsandbytes' `quantize_4bit` does on a CPU, to the same codes, except that the mean is rounded once here
+ * and during the summation in PyTorch: where they differ, about one scale in 100,000 gets the next code.
  */
 export function quantizeNf4(numbers: Float32Array): Nf4<Uint8Array, Float32Array> {
   const [nearestNumber, nearestScale] = [nearest(NF4), nearest(DYNAMIC)];
-  // In a block of zeros x is NaN: the code of 0 here, the first one below.
+  // In a block of zeros x is NaN: it gets the code of 0 here, the first code below.
   const { codes, absmax } = quantize(numbers, BLOCK, (x) => nearestNumber(x || 0));
   const nestedOffset = Math.fround(absmax.reduce((sum, x) => sum + x) / absmax.length);
   const deviations = absmax.map((x) => x - nestedOffset);
@@ -50,20 +50,20 @@ export function quantizeNf4(numbers: Float32Array): Nf4<Uint8Array, Float32Array
   };
 }
 
-/** The numbers again, as bitsandbytes' `dequantize_4bit` gives them; `codes` and `absmax` are packed bytes. */
+/** Dequantises as bitsandbytes' `dequantize_4bit` does; `codes` and `absmax` are packed bytes. */
 export function dequantizeNf4<R extends tf.Rank>(
   { codes, absmax, nestedAbsmax, nestedOffset }: Nf4<tf.Tensor1D, tf.Tensor1D>,
   shape: tf.ShapeMap[R],
 ): tf.Tensor<R> {
   // gatherND, as TensorFlow's gather takes three times as long.
-  const look = (table: tf.Tensor, packed: tf.Tensor1D) =>
+  const lookUp = (table: tf.Tensor, packed: tf.Tensor1D) =>
     tf.gatherND(table, tf.reshape(port().unpackBytes(packed), [-1, 1]));
   const scaled = (x: tf.Tensor, blockSize: number, scales: tf.Tensor) =>
     tf.reshape(tf.mul(tf.reshape(x, [-1, blockSize]), tf.reshape(scales, [-1, 1])), [-1]);
   return tf.tidy(() => {
-    const nested = scaled(look(tf.tensor1d(DYNAMIC), absmax), NESTED_BLOCK, nestedAbsmax);
+    const nested = scaled(lookUp(tf.tensor1d(DYNAMIC), absmax), NESTED_BLOCK, nestedAbsmax);
     const scales = tf.slice(tf.add(nested, nestedOffset), 0, 8 * codes.size / BLOCK);
-    const numbers = scaled(look(tf.tensor2d(PAIRS, [256, 2]), codes), BLOCK, scales);
+    const numbers = scaled(lookUp(tf.tensor2d(PAIRS, [256, 2]), codes), BLOCK, scales);
     const size = tf.util.sizeFromShape(shape);
     return tf.reshape(tf.slice(numbers, 0, size), shape);
   });
@@ -85,7 +85,7 @@ function quantize(numbers: Float32Array, blockSize: number, codeOf: (x: number) 
   return { codes, absmax };
 }
 
-/** Finds the place in `table` of the number nearest to x, the lower of two as near. */
+/** Finds the index in `table` of the number nearest to x, the lower of two equally near. */
 function nearest(table: Float32Array): (x: number) => number {
   const midpoints = table.map((x, i) => (x + (table[i + 1] ?? Infinity)) / 2);
   return (x) => {
@@ -95,7 +95,7 @@ function nearest(table: Float32Array): (x: number) => number {
   };
 }
 
-/** One of 65,536 numbers in [-1, 1], for which bitsandbytes' CPU code has a table; its GPU code rounds x itself. */
+/** Rounds x to one of the 65,536 numbers in [-1, 1] of which bitsandbytes' CPU code has a table; its GPU code uses x itself. */
 function onGrid(x: number): number {
   const { fround, trunc } = Math;
   const step = trunc(fround(fround(fround(x + 1) * 32767.5) + 0.5));

@@ -2,17 +2,17 @@ import type { Variable } from "@tensorflow/tfjs-core";
 
 /** How much of a model is trained. */
 export interface ParameterCount {
-  /** Numbers that training changes. */
+  /** Parameters that training changes. */
   trainable: number;
-  /** All numbers. */
+  /** All parameters. */
   all: number;
   /** The line that peft's `print_trainable_parameters` prints. */
   toString(): string;
 }
 
 /**
- * Counts parameters. As in peft, a weight held at four bits counts in full and its scales do not; and of an adapter,
- * "all" holds the modules trained in full twice, as peft keeps their originals.
+ * Counts parameters. As in peft, a four-bit weight counts in full and its scales do not; for an adapter, `all` counts
+ * modules trained in full twice, as peft keeps their originals.
  */
 export function trainableParameters(
   { parameters }: { parameters: Map<string, Variable> },
@@ -46,6 +46,6 @@ export function memoryFootprint({ parameters }: { parameters: Map<string, Variab
   return [...parameters.values()].reduce((bytes, { size }) => bytes + 4 * size, 0);
 }
 
-/** How many numbers a parameter stands for: a 4-bit weight has eight in an int32. */
+/** How many numbers a variable stands for: a 4-bit weight has eight in an int32, its scales count as none. */
 export const numbersOf = (name: string, { size, dtype }: Variable) =>
   /\.(nested_)?absmax$/.test(name) ? 0 : dtype === "int32" ? 8 * size : size;

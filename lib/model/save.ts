@@ -8,7 +8,7 @@ import type { Classifier } from "./classifier.ts";
 import { families } from "./families/families.ts";
 import { classifierShapes } from "./shapes.ts";
 
-/** What a folder may hold of a model saved earlier, by whatever program. */
+/** Every file that a save may have written, by this library or another. */
 const MODEL = /^(config\.json|model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?)$/;
 const WITH_TOKENIZER = new RegExp(
   `${MODEL.source}|^(${TOKENIZER_FILES.join("|").replaceAll(".", "\\.")})$`,
@@ -18,12 +18,12 @@ const WITH_TOKENIZER = new RegExp(
  * Saves a model so that Transformers loads it: config.json, model.safetensors and, if given, the tokenizer's files.
  * Merge an adapter first.
  *
- * A model that the folder held before is replaced in one step, shards included; other files in it stay.
+ * A model that the folder holds is replaced in one step, shards included; other files in it stay.
  *
  * @param model The classifier.
- * @param folder Where it is saved; it is made where there is none.
- * @param tokenizer The one to save beside the weights; without it, one that the folder holds stays. @default {none}
- * @throws {Error} When an adapter that is not merged would get lost, the weights are held at four bits, or the system
+ * @param folder Where it is saved; it is created if needed.
+ * @param tokenizer The tokenizer to save beside the weights; without it, one in the folder stays. @default {none}
+ * @throws {Error} When an adapter is not merged and would be lost, the weights are held at four bits, or the system
  * cannot write the folder (the `cause` is the system's error); an older model is then unchanged.
  */
 export async function saveModel(
@@ -42,7 +42,7 @@ export async function saveModel(
   const added = [...parameters.keys()].find((name) => !(name in body) && !(name in head));
   if (added) {
     throw new Error(
-      `Cannot save the model as '${added}' must be merged first: call mergeAdapter, or saveAdapter instead`,
+      `Cannot save the model as '${added}' must be merged first. Call mergeAdapter, or save the adapter with saveAdapter`,
     );
   }
   const tensors = new Map<string, TensorToWrite>(

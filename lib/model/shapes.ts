@@ -7,13 +7,13 @@ import {
 
 /** The parameters of a classifier by name, with their shapes in a checkpoint: linear weights are [out, in]. */
 export interface ClassifierShapes {
-  /** What must be in a checkpoint. */
+  /** Those that must be in a checkpoint. */
   body: Record<string, number[]>;
-  /** What may be new. */
+  /** Those that may be new. */
   head: Record<string, number[]>;
 }
 
-/** Tells the names and shapes of a classifier's parameters. */
+/** The names and shapes of a classifier's parameters. */
 export function classifierShapes(
   family: Family,
   config: EncoderConfig,

@@ -69,7 +69,7 @@ async function readFile(
   }
 }
 
-/** Bare encoders lack the prefix, and old checkpoints call a normalisation's weights gamma and beta. */
+/** Bare encoders lack the prefix, and old checkpoints name a normalisation's weights gamma and beta. */
 function currentName(stored: string, { prefix }: Family, shapes: Record<string, number[]>) {
   const name = stored.replace(/LayerNorm\.gamma$/, "LayerNorm.weight")
     .replace(/LayerNorm\.beta$/, "LayerNorm.bias");

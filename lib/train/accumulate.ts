@@ -9,27 +9,27 @@ const REMEDY =
   "lower 'perDeviceTrainBatchSize' and raise 'gradientAccumulationSteps' as much, which gives " +
   "the same result";
 
-/** What several batches give together. */
+/** The loss and gradients of several batches together. */
 export interface Accumulated {
-  /** As if all rows were one batch. */
+  /** Mean loss, as if all rows were one batch. */
   loss: number;
-  /** Of all gradients together. */
+  /** Norm of all gradients together. */
   norm: number;
-  /** By the parameters' names; the caller's to dispose of. */
+  /** Gradients by the parameters' names; the caller disposes of them. */
   gradients: tf.NamedTensorMap;
 }
 
 /**
- * The loss of several batches and its gradients, as if all rows were one batch: each batch counts by its share of the
- * rows. Holds the intermediate results of one batch at a time, and reads from the device once.
+ * Computes the loss of several batches and its gradients, as if all rows were one batch: each batch is weighted by its
+ * share of the rows. Holds the intermediate results of one batch at a time, and reads from the device once.
  *
- * Transformers 5.23 counts batches, not rows. And where a model takes `num_items_in_batch` and ignores it, as BERT's and
- * RoBERTa's classifiers do, it adds up the batches' means: loss and gradients are larger by the number of batches.
+ * Transformers 5.23 weights batches equally. For models that accept `num_items_in_batch` and ignore it, as BERT's and
+ * RoBERTa's classifiers do, it adds the batches' means, so loss and gradients are larger by the number of batches.
  *
- * @param parameters Whose gradients are wanted, by name.
+ * @param parameters Parameters to compute gradients of, by name.
  * @param batches At least one.
  * @param lossOf Mean loss of a batch's rows.
- * @throws {Error} When the device's memory is full. No tensor is left then.
+ * @throws {Error} When the device's memory is full; no tensor is left allocated.
  */
 export async function accumulateGradients(
   parameters: Map<string, tf.Variable>,
@@ -38,7 +38,7 @@ export async function accumulateGradients(
 ): Promise<Accumulated> {
   const { numbers, gradients } = tf.tidy(() => {
     const { losses, gradients } = computeGradients(parameters, batches, lossOf);
-    return { numbers: appended(losses, gradientNorm(gradients)), gradients };
+    return { numbers: append(losses, gradientNorm(gradients)), gradients };
   });
   try {
     const [...losses] = await port().read(numbers);
@@ -67,7 +67,7 @@ function computeGradients(
     const { all, grads } = tf.tidy(() => {
       try {
         const { value, grads } = tf.variableGrads(weighed, [...parameters.values()]);
-        return { all: appended(losses, value), grads };
+        return { all: append(losses, value), grads };
       } catch (error) {
         dropTape();
         throw explainOutOfMemory(error, batch, REMEDY);
@@ -85,5 +85,5 @@ function computeGradients(
   return { losses, gradients };
 }
 
-const appended = (numbers: tf.Tensor1D, number: tf.Scalar): tf.Tensor1D =>
+const append = (numbers: tf.Tensor1D, number: tf.Scalar): tf.Tensor1D =>
   tf.concat([numbers, tf.reshape(number, [1])]);

@@ -9,17 +9,17 @@ import {
 import type { Optimizer } from "./optimizer.ts";
 import type { TrainerState } from "./state.ts";
 
-/** All of a run that changes, and in which file of a checkpoint it is. */
+/** Everything in a run that changes, with its file in a checkpoint. */
 export interface Run {
   /** trainer_state.json. */
   state: TrainerState;
-  /** Dropout's; its draws are in trainer_state.json. */
+  /** Dropout's random numbers; the number of draws is in trainer_state.json. */
   random: Random;
-  /** weights.safetensors: what is trained, and no frozen weight. */
+  /** weights.safetensors: the trained parameters, without frozen weights. */
   trained: Map<string, tf.Variable>;
   /** optimizer.safetensors, under PyTorch's names. */
   optimizer: Optimizer;
-  /** best.safetensors, where there is one. */
+  /** best.safetensors, if a snapshot was taken. */
   best: Snapshot;
 }
 
@@ -37,7 +37,7 @@ export async function writeRun({ state, random, trained, optimizer, best }: Run,
   await Deno.writeTextFile(`${folder}/trainer_state.json`, json);
 }
 
-/** Sets a run that trains the same parameters to what {@link writeRun} wrote. */
+/** Restores a run that trains the same parameters from what {@link writeRun} wrote. */
 export async function readRun({ state, random, trained, optimizer, best }: Run, folder: string) {
   optimizer.dispose();
   best.dispose();
@@ -76,7 +76,7 @@ async function eachTensor(path: string, use: (name: string, value: tf.Tensor) =>
   }
 }
 
-/** Tensors for a file; each is fetched from the device only when it is written, so that few are held twice. */
+/** Tensors for a file; each is read from the device only when it is written, so that few are held twice. */
 function stored(tensors: Iterable<readonly [string, tf.Tensor]>): Map<string, TensorToWrite> {
   return new Map(
     Array.from(tensors, ([name, tensor]) => [name, {
@@ -87,26 +87,26 @@ function stored(tensors: Iterable<readonly [string, tf.Tensor]>): Map<string, Te
   );
 }
 
-// JSON has no NaN and no Infinity; the state has no texts but these.
+// JSON has no NaN or Infinity; the state has no other strings.
 const toJson = (value: unknown) =>
   JSON.stringify(value, (_, x) => Number.isNaN(x) || Math.abs(x) === Infinity ? String(x) : x, 2);
 
 const fromJson = (text: string) =>
   JSON.parse(text, (_, x) => typeof x === "string" ? Number(x) : x);
 
-/** The values that parameters had at a moment, kept in memory. */
+/** A copy in memory of the values of parameters. */
 export interface Snapshot {
   /** The values kept, by the parameters' names. */
   readonly values: Map<string, tf.Tensor>;
-  /** Keeps the values of now instead of those kept before. */
+  /** Keeps the current values instead of earlier ones. */
   take(): void;
-  /** Sets the parameters to the values kept, if there are any. */
+  /** Sets the parameters to the values kept, if any. */
   restore(): void;
   /** Frees the values kept. */
   dispose(): void;
 }
 
-/** A snapshot of parameters, empty until it is taken. A value is stored twice only once its parameter has changed. */
+/** Creates an empty snapshot of parameters. A value takes memory only once its parameter has changed. */
 export function createSnapshot(parameters: Map<string, tf.Variable>): Snapshot {
   const values = new Map<string, tf.Tensor>();
   const dispose = () => {

@@ -1,6 +1,6 @@
 import { fileDigest, writeFolder } from "../files.ts";
 
-/** The last file to be written; it holds the hash of each of the others. */
+/** The last file to be written; it has the hashes of the others. */
 const MANIFEST = "manifest.json";
 
 /**
@@ -17,7 +17,7 @@ export const checkpointPath = (outputDir: string, step: number): string =>
  * The steps that have a checkpoint.
  *
  * @param outputDir The folder for checkpoints.
- * @returns The newest first; none where there is no such folder.
+ * @returns The newest first; none if there is no such folder.
  */
 export async function checkpointSteps(outputDir: string): Promise<number[]> {
   const names = await namesIn(outputDir).catch((error) => {
@@ -30,8 +30,8 @@ export async function checkpointSteps(outputDir: string): Promise<number[]> {
 }
 
 /**
- * Makes the folder for checkpoints where there is none, tests that it can be written to, and removes what a killed
- * process had not finished.
+ * Creates the folder for checkpoints if needed, tests that it is writable, and removes what a killed process left
+ * unfinished.
  *
  * @param outputDir The folder for checkpoints.
  * @throws The system's own error when it cannot be written to.
@@ -48,12 +48,12 @@ export async function prepareFolder(outputDir: string): Promise<void> {
 }
 
 /**
- * Writes the checkpoint of a step, whole or not at all, and the manifest in it.
+ * Writes the checkpoint of a step with its manifest, whole or not at all.
  *
  * @param outputDir The folder for checkpoints, which must be there.
  * @param step The step.
  * @param write Fills the empty folder that it is given.
- * @throws {Error} When the system cannot write it, or `outputDir` is gone; the `cause` is the system's error.
+ * @throws {Error} When the system cannot write it, or `outputDir` no longer exists; the `cause` is the system's error.
  */
 export async function writeCheckpoint(
   outputDir: string,
@@ -72,7 +72,7 @@ export async function writeCheckpoint(
 }
 
 /**
- * Removes a checkpoint; a process that is killed meanwhile leaves no part of it under its name.
+ * Removes a checkpoint; a process killed meanwhile leaves no part of it under its name.
  *
  * @param path Its folder.
  */
@@ -85,7 +85,7 @@ export async function removeFolder(path: string): Promise<void> {
  * Compares a checkpoint with its manifest.
  *
  * @param path Its folder.
- * @returns What is wrong; nothing if all files are as they were written.
+ * @returns What is wrong, if anything.
  */
 export async function faultOf(path: string): Promise<string | undefined> {
   try {

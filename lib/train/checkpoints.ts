@@ -14,30 +14,30 @@ import type { TrainerOptions } from "./options.ts";
 
 /** The checkpoints of a run. */
 export interface Checkpoints {
-  /** Where they are; "" for nowhere. */
+  /** Folder for checkpoints; "" writes none. */
   outputDir: string;
-  /** How to go on after the loss ran away. */
+  /** What to do about a loss that diverged. */
   readonly remedy: string;
   /**
-   * Sets the run to the newest whole one. Damaged ones are named in a warning and moved aside.
+   * Restores the run from the newest intact checkpoint. Newer ones that are damaged are reported by a warning and renamed.
    *
    * @returns Whether there was one.
-   * @throws {Error} When all are damaged, or when they are of another run.
+   * @throws {Error} When all are damaged, or are of another run.
    */
   load(): Promise<boolean>;
-  /** @throws {Error} When the folder cannot be written to, or holds checkpoints that this run has not come to. */
+  /** @throws {Error} When the folder cannot be written to, or holds checkpoints of later steps. */
   prepare(): Promise<void>;
-  /** Writes one if `saveSteps` have come round since the last. Errors are those of {@link Checkpoints.save}. */
+  /** Writes one if a multiple of `saveSteps` has been reached since the last; throws as {@link Checkpoints.save}. */
   saveWhenDue(): Promise<void>;
   /**
    * Writes one if the step has none, and removes those beyond `saveTotalLimit`.
    *
-   * @throws {Error} When it cannot be written, or a weight is no longer a number; those before are as they were.
+   * @throws {Error} When it cannot be written, or a weight is not finite; earlier ones are unchanged.
    */
   save(): Promise<void>;
 }
 
-/** Keeps the checkpoints of a run as its options say. */
+/** Manages the checkpoints of a run as its options say. */
 export function createCheckpoints(
   model: TextModel,
   options: Required<TrainerOptions>,
@@ -48,7 +48,7 @@ export function createCheckpoints(
   let newest = "";
   let taken: Promise<Fingerprint> | undefined;
   const pathOf = (step: number) => checkpointPath(checkpoints.outputDir, step);
-  const here = () => taken ??= fingerprint(model, options);
+  const current = () => taken ??= fingerprint(model, options);
   const cannotWrite = (path: string, error: Error) => {
     const { message } = (error.cause ?? error) as Error;
     return new Error(
@@ -62,9 +62,9 @@ export function createCheckpoints(
     outputDir: options.outputDir,
     get remedy() {
       if (!newest) return "Try a lower learningRate";
-      return `The last checkpoint is ${newest}: go on from it in a new Trainer with a lower ` +
+      return `The last checkpoint is ${newest}: resume from it in a new Trainer with a lower ` +
         "learningRate, resumeFromCheckpoint: true and acceptChanges: ['learningRate']; remove it " +
-        "first if it is from too late, to go on from the one before";
+        "first if it is too late, to resume from the one before";
     },
     async load() {
       const damaged: [path: string, fault: string][] = [];
@@ -75,8 +75,8 @@ export function createCheckpoints(
           damaged.push([path, fault]);
           continue;
         }
-        const there = JSON.parse(await Deno.readTextFile(`${path}/fingerprint.json`));
-        checkSameRun(changes(there, await here(), acceptChanges), path);
+        const written = JSON.parse(await Deno.readTextFile(`${path}/fingerprint.json`));
+        checkSameRun(changes(written, await current(), acceptChanges), path);
         for (const [path, fault] of damaged) {
           console.warn(`${path} is damaged and moved to ${path}.damaged: ${fault}`);
           await Deno.remove(`${path}.damaged`, { recursive: true }).catch(() => {});
@@ -88,8 +88,8 @@ export function createCheckpoints(
       }
       if (!damaged.length) return false;
       throw new Error(
-        `Cannot resume as ${checkpoints.outputDir} must hold a whole checkpoint, and all are ` +
-          "damaged. Bring one back, or remove the folder to train anew" +
+        `Cannot resume as ${checkpoints.outputDir} must hold an intact checkpoint, and all are ` +
+          "damaged. Restore one, or remove the folder to start over" +
           damaged.map(([path, fault]) => `\n${path}: ${fault}`).join(""),
       );
     },
@@ -101,8 +101,8 @@ export function createCheckpoints(
       const [step = 0] = await checkpointSteps(checkpoints.outputDir);
       if (step <= saved) return;
       throw new Error(
-        `Cannot train from step ${run.state.step} as ${pathOf(step)} is there: set ` +
-          "'resumeFromCheckpoint' to go on from it, or 'outputDir' to another folder, or remove it",
+        `Cannot train from step ${run.state.step} as ${pathOf(step)} exists. Set ` +
+          "'resumeFromCheckpoint' to resume from it, or 'outputDir' to another folder, or remove it",
       );
     },
     async saveWhenDue() {
@@ -115,7 +115,7 @@ export function createCheckpoints(
       const { name, norm } = await largestOf(Object.fromEntries(run.trained));
       if (!Number.isFinite(norm)) {
         throw new Error(
-          `Cannot keep step ${step} as weights must be numbers: the norm of '${name}' is ${norm}. ` +
+          `Cannot save step ${step} as weights must be finite: the norm of '${name}' is ${norm}. ` +
             checkpoints.remedy,
         );
       }
@@ -123,7 +123,7 @@ export function createCheckpoints(
       try {
         await writeCheckpoint(checkpoints.outputDir, step, async (folder) => {
           await writeRun(run, folder);
-          const text = JSON.stringify(await here(), null, 2);
+          const text = JSON.stringify(await current(), null, 2);
           await Deno.writeTextFile(`${folder}/fingerprint.json`, text);
         });
         [saved, newest] = [step, path];
@@ -143,8 +143,8 @@ function checkSameRun(changed: string[], path: string) {
   const few = changed.slice(0, 5).join("; ");
   const more = changed.length > 5 ? ` (and ${changed.length - 5} more)` : "";
   throw new Error(
-    `Cannot resume from ${path} as the run must be the one that wrote it: ${few}${more}. Give what ` +
-      "it had, or name what may differ in 'acceptChanges' (what is trained may not), or remove the " +
-      "folder to train anew",
+    `Cannot resume from ${path} as the run must be the one that wrote it: ${few}${more}. Give it ` +
+      "the same values, or name what may differ in 'acceptChanges' (trained parameters may not), or " +
+      "remove the folder to start over",
   );
 }

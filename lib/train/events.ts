@@ -8,13 +8,13 @@ export interface HistoryRecord {
   loss?: number;
   /** Mean cross-entropy over the evaluation rows. */
   evalLoss?: number;
-  /** Share of the evaluation rows classified rightly, 0 to 1. */
+  /** Share of the evaluation rows classified correctly, 0 to 1. */
   accuracy?: number;
   /** The learning rate that this step used. */
   learningRate: number;
   /** Norm of all gradients together, before clipping. */
   gradNorm: number;
-  /** Figures that `computeMetrics` returned, under its own names. */
+  /** Metrics that `computeMetrics` returned, under its own names. */
   [metric: string]: number | undefined;
 }
 
@@ -22,7 +22,7 @@ export interface HistoryRecord {
 export interface TrainResult {
   /** Seconds, evaluations included. */
   trainRuntime: number;
-  /** Training rows per second, the time of evaluations included. */
+  /** Training rows per second, evaluations included in the time. */
   trainSamplesPerSecond: number;
   /** Optimizer steps per second, likewise. */
   trainStepsPerSecond: number;
@@ -34,17 +34,17 @@ export interface TrainResult {
   epoch: number;
   /** Optimizer steps done. */
   step: number;
-  /** True when Stop ended the run before its last step, so that it can be resumed. */
+  /** Whether Stop ended the run before its last step, so that it can be resumed. */
   stopped: boolean;
-  /** The step whose evaluation was the best; absent while there was none. */
+  /** The step whose evaluation was the best; absent if there was none. */
   bestStep?: number;
   /** The metric for the best model at that step. */
   bestMetric?: number;
 }
 
 /**
- * What a trainer tells its listeners. Times are seconds since the run began; `history` is present where a run resumes, and
- * holds what was recorded before.
+ * An event of a trainer. Times are seconds since the run began; `history` is present if the run resumes, and holds the
+ * earlier records.
  */
 export type TrainerEvent =
   | { type: "begin"; totalSteps: number; epochs: number; history?: HistoryRecord[] }
@@ -54,8 +54,8 @@ export type TrainerEvent =
   | { type: "end"; result: TrainResult };
 
 /**
- * What a listener may ask for: "stop" ends the run for good after the current step, as early stopping does;
- * "evaluate", in answer to a step, evaluates at that step.
+ * A listener's request: "stop" ends the run for good after the current step, as early stopping does; "evaluate", returned
+ * for a step, evaluates at that step.
  */
 export type TrainerRequest = "stop" | "evaluate";
 

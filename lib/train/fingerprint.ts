@@ -5,19 +5,19 @@ import type { Adapter } from "../adapter/state.ts";
 import type { TextModel } from "../model/classifier.ts";
 import type { TrainerOptions } from "./options.ts";
 
-/** What decides the numbers of a run, by name; what is large is told by its hash. */
+/** Everything that determines the numbers of a run, by name; large values by their hash. */
 export type Fingerprint = Record<string, string>;
 
-/** Options that change no number, and those that are told otherwise. */
+/** Options that change no number, and data sets, which are hashed apart. */
 const LEFT_OUT: (keyof TrainerOptions)[] = [
   ...["trainDataset", "evalDataset", "computeMetrics", "listeners"] as const,
   ...["outputDir", "saveSteps", "saveTotalLimit", "resumeFromCheckpoint", "acceptChanges"] as const,
 ];
 
-/** Before the names of parameters that are trained. */
+/** Prefix of the names of trained parameters. */
 const TRAINED = "trained.";
 
-/** Takes the fingerprint of a run: its options, rows, model, adapter and frozen weights. */
+/** Computes the fingerprint of a run from its options, rows, model, adapter and frozen weights. */
 export async function fingerprint(
   model: TextModel,
   options: Required<TrainerOptions>,
@@ -42,9 +42,9 @@ export async function fingerprint(
 }
 
 /**
- * What differs between two fingerprints, as texts.
+ * Describes the differences between two fingerprints.
  *
- * @param accepted Names of what may differ; that other parameters are trained is no choice.
+ * @param accepted Names of what may differ; trained parameters may not.
  */
 export function changes(then: Fingerprint, now: Fingerprint, accepted: string[]): string[] {
   const names = new Set([...Object.keys(now), ...Object.keys(then)]);

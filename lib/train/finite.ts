@@ -2,11 +2,11 @@ import * as tf from "@tensorflow/tfjs-core";
 import { port } from "../device/port.ts";
 
 /**
- * Fails where the loss or the norm of the gradients is NaN or infinite.
+ * Checks that the loss and the norm of the gradients are finite.
  *
- * @param step Which one, and on what.
- * @param remedy What to do about it.
- * @throws {Error} In that case; it names the largest gradient.
+ * @param step The step, and the rows it trained on.
+ * @param remedy What to do if they are not.
+ * @throws {Error} When one is not; the message names the largest gradient.
  */
 export async function checkFinite(
   { loss, norm, gradients }: { loss: number; norm: number; gradients: tf.NamedTensorMap },
@@ -16,13 +16,13 @@ export async function checkFinite(
   if (Number.isFinite(loss) && Number.isFinite(norm)) return;
   const largest = await largestOf(gradients);
   throw new Error(
-    `Cannot go on training as the loss must be a number: at step ${step.step} it is ${loss}, the ` +
+    `Cannot continue training as the loss must be finite: at step ${step.step} it is ${loss}, the ` +
       `gradients' norm ${norm}, on rows ${step.rows.join(", ")}; the largest gradient is that of ` +
       `'${largest.name}', of norm ${largest.norm}. ${remedy}`,
   );
 }
 
-/** The tensor of the largest norm, and that norm; the first whose norm is not a number counts as the largest. */
+/** The name and norm of the tensor with the largest norm; the first whose norm is NaN counts as the largest. */
 export async function largestOf(
   tensors: tf.NamedTensorMap,
 ): Promise<{ name: string; norm: number }> {

@@ -2,8 +2,11 @@ import { writeFile } from "../files.ts";
 import type { HistoryRecord, TrainerListener } from "./events.ts";
 
 /**
- * Writes the history to a JSON file at the beginning and whenever a record is added; the file is whole at any time. A
- * run that goes on keeps the records from before.
+ * Writes the history to a JSON file when the run begins and whenever a record is added; the file is always whole. A
+ * resumed run keeps the earlier records.
+ *
+ * @param path Path of the file.
+ * @returns A listener for a Trainer; it throws an Error when the file cannot be written.
  */
 export function writeHistory(path: string): TrainerListener {
   let records: HistoryRecord[] = [];

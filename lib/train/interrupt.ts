@@ -1,14 +1,14 @@
-/** Whether the run is asked to stop. */
+/** A request to stop the run; disposing of it stops listening. */
 export interface Interrupt extends Disposable {
-  /** Aborted once Stop was pressed. */
+  /** Aborted when a signal arrives. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Listens for SIGINT, which JupyterLab's Stop and Ctrl-C send, and for SIGTERM. While it listens the process does not
- * die of them, so that a loop can end at its next step with everything in memory.
+ * Listens for SIGINT, which JupyterLab's Stop and Ctrl-C send, and for SIGTERM. Meanwhile they do not end the process, so
+ * that a loop can end after its current step with everything in memory.
  *
- * A SIGTERM is sent again when it stops listening: the process ends, unless somebody else listens too.
+ * A SIGTERM is sent again when it stops listening: the process then ends, unless there is another listener.
  *
  * @example
  * ```ts ignore

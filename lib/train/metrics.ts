@@ -1,6 +1,6 @@
 import type { Evaluation } from "../evaluate/evaluate.ts";
 
-/** What an evaluation gave, row by row in the rows' own order. */
+/** The results of an evaluation, in the rows' own order. */
 export interface EvalPrediction {
   /** [N, C], row-major. */
   logits: Float32Array;
@@ -10,17 +10,17 @@ export interface EvalPrediction {
   labels: ArrayLike<number>;
 }
 
-/** Computes figures of one's own, by name. */
+/** Computes further metrics, by name. */
 export type ComputeMetrics = (prediction: EvalPrediction) => Record<string, number>;
 
-/** Names of a history record that are no figure of an evaluation. */
-const TAKEN = ["step", "epoch", "loss", "evalLoss", "learningRate", "gradNorm"];
+/** Names of a history record that are not metrics of an evaluation. */
+export const RESERVED: string[] = ["step", "epoch", "loss", "evalLoss", "learningRate", "gradNorm"];
 
 /**
- * Figures of an evaluation as the history names them: `evalLoss`, `accuracy` and one's own, which may replace
- * `accuracy`.
+ * The metrics of an evaluation under the history's names: `evalLoss`, `accuracy` and those of `computeMetrics`, which may
+ * replace `accuracy`.
  *
- * @throws {RangeError} When one's own has a name that the history uses for something else.
+ * @throws {RangeError} When one of these has a name that the history uses otherwise.
  */
 export function evaluationMetrics(
   { loss, accuracy, logits, predictions }: Evaluation,
@@ -28,20 +28,22 @@ export function evaluationMetrics(
   computeMetrics: ComputeMetrics,
 ): Record<string, number> {
   const own = computeMetrics({ logits, predictions, labels });
-  const wrong = Object.keys(own).find((name) => TAKEN.includes(name));
+  const wrong = Object.keys(own).find((name) => RESERVED.includes(name));
   if (wrong) {
     throw new RangeError(
-      `Cannot record a metric as its name must be none of ${TAKEN.join(", ")}: current value is ` +
-        `${wrong}. Name it otherwise in 'computeMetrics'`,
+      `Cannot record a metric as its name must be none of ${
+        RESERVED.join(", ")
+      }: current value is ` +
+        `${wrong}. Rename it in 'computeMetrics'`,
     );
   }
   return { evalLoss: loss, accuracy, ...own };
 }
 
 /**
- * The figure that tells the best model. As in Transformers, "loss" is the evaluation's, and a name may begin with "eval_".
+ * Looks up the metric for the best model. As in Transformers, "loss" is the evaluation's, and a name may begin with "eval_".
  *
- * @throws {RangeError} When there is none of that name.
+ * @throws {RangeError} When there is no such metric.
  */
 export function metricNamed(name: string, metrics: Record<string, number>): number {
   const bare = name.replace(/^eval_/, "");
@@ -49,7 +51,7 @@ export function metricNamed(name: string, metrics: Record<string, number>): numb
   if (value === undefined) {
     const names = Object.keys(metrics).join(", ");
     throw new RangeError(
-      `Cannot tell the best model as 'metricForBestModel' must be one of ${names}: current value is ${name}`,
+      `Cannot choose the best model as 'metricForBestModel' must be one of ${names}: current value is ${name}`,
     );
   }
   return value;
@@ -57,19 +59,19 @@ export function metricNamed(name: string, metrics: Record<string, number>): numb
 
 /** The best evaluation of a run so far. */
 export interface Best {
-  /** Value of the metric; infinitely bad while no evaluation gave a number. */
+  /** Value of the metric; infinitely bad until an evaluation gives a number. */
   metric: number;
-  /** The step that was evaluated; 0 while no evaluation gave a number. */
+  /** The step that was evaluated; 0 until an evaluation gives a number. */
   step: number;
-  /** Evaluations in a row that did not better the best by more than the threshold. */
+  /** Consecutive evaluations that did not improve on the best by more than the threshold. */
   waited: number;
 }
 
 /**
- * Takes in an evaluation. Of equal ones the first is the best; one that betters it by no more than the threshold is the
- * new best, and still counts as no improvement to early stopping.
+ * Updates the best evaluation. Of equal ones the first is the best; one that improves on it by no more than the threshold
+ * is the new best, but does not count as an improvement for early stopping.
  *
- * @param best Before it; undefined at the first evaluation.
+ * @param best The best so far; undefined at the first evaluation.
  * @see EarlyStoppingCallback and Trainer._determine_best_metric of Transformers
  */
 export function updateBest(

@@ -3,25 +3,25 @@ import { port } from "../device/port.ts";
 import { adamWStep } from "../kernels/adamw.ts";
 import { checkOptions } from "../options.ts";
 
-/** What AdamW keeps of a parameter's gradients, in the parameter's shape. */
+/** AdamW's state of one parameter, in the parameter's shape. */
 export interface Moments {
-  /** Their decayed mean. */
+  /** Decayed mean of the gradients. */
   mean: tf.Variable;
-  /** The decayed mean of their squares. */
+  /** Decayed mean of their squares. */
   square: tf.Variable;
 }
 
-/** What changes parameters at a step. */
+/** Updates parameters by their gradients. */
 export interface Optimizer {
   /** Steps done. */
   steps: number;
   /** By the names of the parameters that have had a gradient. */
   readonly moments: Map<string, Moments>;
   /**
-   * Changes the parameters that have a gradient.
+   * Updates the parameters that have a gradient.
    *
    * @param gradients By the parameters' names.
-   * @param factor What gradients are multiplied by first, to clip them. @default {1}
+   * @param factor Multiplies the gradients first, to clip them. @default {1}
    */
   step(gradients: tf.NamedTensorMap, learningRate: number, factor?: number): void;
   /** Frees the moments. */
@@ -34,7 +34,7 @@ export interface AdamWOptions {
   beta1?: number;
   /** Decay of the mean of squared gradients. @default {0.999} */
   beta2?: number;
-  /** Added to the square root, so that the quotient stays finite. @default {1e-8} */
+  /** Added to the square root, to keep the quotient finite. @default {1e-8} */
   epsilon?: number;
   /** By which share of the learning rate a parameter shrinks at a step; biases and normalisation do not. @default {0} */
   weightDecay?: number;
@@ -48,10 +48,11 @@ const OPTIONS: Record<keyof AdamWOptions, true> = {
 };
 
 /**
- * AdamW with Transformers' choice of what decays.
+ * Creates an AdamW optimizer that decays the parameters that Transformers decays.
  *
- * @param parameters What is trained, by name.
- * @returns The optimizer; its moments are made at the first step.
+ * @param parameters The trained parameters, by name.
+ * @returns The optimizer; its moments are created at the first step.
+ * @throws {TypeError} When an option is unknown.
  * @see Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019; torch.optim.AdamW
  */
 export function adamW(
@@ -95,7 +96,7 @@ export function adamW(
 const NOT_DECAYED = [/bias/, /layernorm/, /rmsnorm/, /(^|\.)norm($|\.)/, /_norm($|\.)/];
 
 /**
- * Whether weight decay acts on a parameter of this name: on all but biases and what normalisation scales by.
+ * Whether weight decay applies to a parameter of this name: to all but biases and normalisation's scales.
  *
  * @see Trainer.get_decay_parameter_names of Transformers, whose patterns these are
  */
@@ -107,9 +108,9 @@ export const gradientNorm = (gradients: tf.NamedTensorMap): tf.Scalar =>
   tf.tidy(() => tf.sqrt(port().sumOfSquares(Object.values(gradients))));
 
 /**
- * What gradients must be multiplied by so that the norm of all of them together is at most `maxNorm`.
+ * The factor that brings the norm of all gradients together down to `maxNorm`.
  *
- * @param norm What it is, as {@link gradientNorm} gives it.
+ * @param norm Their norm, from {@link gradientNorm}.
  * @param maxNorm Infinity leaves the gradients as they are.
  * @returns At most 1.
  * @see torch.nn.utils.clip_grad_norm_, whose 1e-6 this keeps

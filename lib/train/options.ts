@@ -5,17 +5,17 @@ import { type ComputeMetrics, metricNamed } from "./metrics.ts";
 import { samplingStrategies, type SamplingStrategy } from "./order.ts";
 import { type LrSchedulerType, schedules } from "./schedule.ts";
 
-/** How {@link Trainer} trains; names and defaults are those of Transformers' TrainingArguments. */
+/** Options of {@link Trainer}; names and defaults are those of Transformers' TrainingArguments. */
 export interface TrainerOptions {
   /** Rows to train on. */
   trainDataset: Examples;
   /** Rows to evaluate on while training. */
   evalDataset: Examples;
-  /** The highest: of the first step, or of the one after the warm-up. @default {5e-5} */
+  /** The highest learning rate: at the first step, or after the warm-up. @default {5e-5} */
   learningRate?: number;
   /** How the learning rate changes over the run. @default {"linear"} */
   lrSchedulerType?: LrSchedulerType;
-  /** Steps over which the learning rate rises from 0; below 1 it is their share of all steps. @default {0} */
+  /** Steps over which the learning rate rises from 0; below 1, their share of all steps. @default {0} */
   warmupSteps?: number;
   /** By which share of the learning rate weights shrink at a step; biases and normalisation do not. @default {0} */
   weightDecay?: number;
@@ -23,33 +23,33 @@ export interface TrainerOptions {
   maxGradNorm?: number;
   /** Passes over the rows; may be a fraction. @default {3} */
   numTrainEpochs?: number;
-  /** Steps to train, whatever `numTrainEpochs` says, unless it is -1. @default {-1} */
+  /** Steps to train, in place of `numTrainEpochs` unless it is -1. @default {-1} */
   maxSteps?: number;
   /** Rows of a batch in training. @default {8} */
   perDeviceTrainBatchSize?: number;
-  /** Batches that make a step, as one large one would, in the memory of a small one. @default {1} */
+  /** Batches of a step: the same result as one large batch, in the memory of a small one. @default {1} */
   gradientAccumulationSteps?: number;
   /** Rows of a batch in evaluation. @default {8} */
   perDeviceEvalBatchSize?: number;
-  /** Batches are padded to a length that this divides. @default {1} */
+  /** The padded length of a batch is a multiple of this. @default {1} */
   padToMultipleOf?: number;
-  /** In which order rows come: "group_by_length" puts rows of like length together. @default {"random"} */
+  /** Order of the rows; "group_by_length" puts rows of similar length together. @default {"random"} */
   trainSamplingStrategy?: SamplingStrategy;
   /** Steps from one evaluation to the next; the last step evaluates too. @default {500} */
   evalSteps?: number;
   /** Steps from one record of the training loss to the next; the last step records too. @default {evalSteps} */
   loggingSteps?: number;
-  /** Computes further figures at each evaluation; they stand beside `evalLoss` and `accuracy` in the history. */
+  /** Computes further metrics at each evaluation, added to `evalLoss` and `accuracy` in the history. */
   computeMetrics?: ComputeMetrics;
-  /** Which figure of an evaluation tells the best: "loss", "accuracy" or one's own. @default {"loss"} */
+  /** The metric that decides the best evaluation: "loss", "accuracy" or one of `computeMetrics`. @default {"loss"} */
   metricForBestModel?: string;
-  /** Whether a larger figure is a better one. @default {true, unless `metricForBestModel` ends in "loss"} */
+  /** Whether a larger metric is better. @default {true, unless `metricForBestModel` ends in "loss"} */
   greaterIsBetter?: boolean;
   /** End with the weights of the best evaluation, kept in memory until then. @default {false} */
   loadBestModelAtEnd?: boolean;
-  /** Evaluations in a row without improvement that end the run. @default {Infinity} */
+  /** Consecutive evaluations without improvement that end the run. @default {Infinity} */
   earlyStoppingPatience?: number;
-  /** An improvement is more than this. @default {0} */
+  /** An improvement must be larger than this. @default {0} */
   earlyStoppingThreshold?: number;
   /** Seeds dropout and the order of rows. @default {42} */
   seed?: number;
@@ -57,20 +57,20 @@ export interface TrainerOptions {
   outputDir?: string;
   /** Steps from one checkpoint to the next; Stop and the last step write one too. @default {evalSteps} */
   saveSteps?: number;
-  /** How many checkpoints are kept, the newest; one more while one is written. @default {2} */
+  /** How many of the newest checkpoints are kept; one more while one is written. @default {2} */
   saveTotalLimit?: number;
-  /** Let `train()` resume from the newest whole checkpoint in `outputDir`, if there is one. @default {false} */
+  /** Let `train()` resume from the newest intact checkpoint in `outputDir`, if any. @default {false} */
   resumeFromCheckpoint?: boolean;
-  /** What may differ from the run that wrote the checkpoint, by the names in the error that refuses it. @default {[]} */
+  /** What may differ from the run that wrote the checkpoint, by the names in the error about it. @default {[]} */
   acceptChanges?: string[];
-  /** Called with each event, in this order; each may ask for something. @default {[]} */
+  /** Called with each event, in this order; each may return a request. @default {[]} */
   listeners?: TrainerListener[];
 }
 
 /**
  * Fills in the defaults.
  *
- * @throws {TypeError} When there is no option of a name.
+ * @throws {TypeError} When an option is unknown.
  * @throws {RangeError} When there are no rows, or a value is out of its range.
  */
 export function trainerOptions(options: TrainerOptions): Required<TrainerOptions> {
@@ -107,20 +107,20 @@ export function trainerOptions(options: TrainerOptions): Required<TrainerOptions
     listeners: [],
   };
   checkOptions("train", options, defaults);
-  const filled = withDefaults(defaults, options);
+  const complete = withDefaults(defaults, options);
   for (const [range, holds, names] of RANGES) {
-    for (const name of names) checkOption(holds(filled[name]), name, range, filled[name]);
+    for (const name of names) checkOption(holds(complete[name]), name, range, complete[name]);
   }
   for (const [name, choices] of Object.entries(CHOICES)) {
-    const value = filled[name as keyof typeof CHOICES];
+    const value = complete[name as keyof typeof CHOICES];
     checkOption(choices.includes(value), name, choices.join(", "), value);
   }
   for (const name of ["trainDataset", "evalDataset"] as const) {
-    const rows = filled[name].inputIds.length;
+    const rows = complete[name].inputIds.length;
     checkOption(rows > 0, name, "at least one row", rows);
   }
   if (!options.computeMetrics) metricNamed(metricForBestModel, { evalLoss: 0, accuracy: 0 });
-  return filled;
+  return complete;
 }
 
 const RANGES = [

@@ -1,16 +1,16 @@
 import { createRandom, permutation } from "../device/random.ts";
 
-/** In which order training rows come, by Transformers' names. */
+/** Orders of training rows, by Transformers' names. */
 export type SamplingStrategy = "random" | "sequential" | "group_by_length";
 
-/** All of them. */
+/** All sampling strategies. */
 export const samplingStrategies: SamplingStrategy[] = ["random", "sequential", "group_by_length"];
 
 /**
- * The order of rows in an epoch; the seed and the epoch alone decide it.
+ * The order of rows in an epoch; it depends only on the seed and the epoch.
  *
  * @param lengths Tokens of each row.
- * @param stepSize Rows a step, which "group_by_length" keeps of like length.
+ * @param stepSize Rows of a step, which "group_by_length" makes similar in length.
  * @param epoch From 0.
  */
 export function epochOrder(
@@ -21,14 +21,14 @@ export function epochOrder(
   epoch: number,
 ): number[] {
   if (strategy === "sequential") return [...lengths.keys()];
-  // Orders count down from draw -1, so that they meet no other draw.
+  // Draws count down from -1, so that they differ from all others.
   const order = permutation(createRandom(seed, -1 - epoch), lengths.length);
   return strategy === "random" ? order : groupByLength(order, lengths, stepSize);
 }
 
 /**
- * Sorts an order from long to short within stretches of 50 steps, or of a quarter of the steps where that is less. The
- * longest row of all changes places with the first, so that what needs most memory is tried at once.
+ * Sorts an order from long to short within stretches of 50 steps, or of a quarter of the steps if that is less. The
+ * longest row of all is swapped with the first, so that a lack of memory shows at once.
  *
  * @see get_length_grouped_indices of Transformers, which gives this order for the same permutation
  */

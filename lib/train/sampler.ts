@@ -6,13 +6,13 @@ export interface Sampler {
   readonly totalSteps: number;
   /** Passes over the rows, as Trainer shows them. */
   readonly epochs: number;
-  /** Passes over the rows that are done after so many steps, as a fraction. */
+  /** Passes over the rows after this many steps, as a fraction. */
   epochAfter(steps: number): number;
-  /** Rows of the step that comes after so many steps. */
+  /** Rows of the step that follows this many steps. */
   rowsAfter(steps: number): number[];
 }
 
-/** Plans a run as Trainer does: an epoch's last step may have fewer batches, and its last batch fewer rows. */
+/** Plans a run as Transformers' Trainer does: an epoch's last step may have fewer batches, its last batch fewer rows. */
 export function createSampler(options: Required<TrainerOptions>): Sampler {
   const { perDeviceTrainBatchSize, gradientAccumulationSteps, maxSteps, numTrainEpochs } = options;
   const lengths = options.trainDataset.inputIds.map(({ length }) => length);

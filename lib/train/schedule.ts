@@ -1,7 +1,7 @@
-/** How the learning rate changes over a run, by Transformers' names. */
+/** Schedules of the learning rate, by Transformers' names. */
 export type LrSchedulerType = "linear" | "cosine" | "constant" | "constant_with_warmup";
 
-/** The rate of the step after `done` of `total` steps; over the first `warmup` it rises from 0 to `learningRate`. */
+/** The learning rate after `done` of `total` steps; over the first `warmup` it rises from 0 to `learningRate`. */
 export type Schedule = (
   learningRate: number,
   done: number,
@@ -9,7 +9,7 @@ export type Schedule = (
   warmup?: number,
 ) => number;
 
-/** @param share Of the rate, by the share of the steps after the warm-up that are left. */
+/** @param share The factor of the rate, by the share of the steps after the warm-up that are left. */
 const afterWarmup =
   (share: (left: number) => number): Schedule => (learningRate, done, total, warmup = 0) => {
     const left = Math.max(0, (total - done) / Math.max(1, total - warmup));
@@ -28,7 +28,7 @@ export const schedules: Record<LrSchedulerType, Schedule> = {
   constant_with_warmup: afterWarmup(() => 1),
 };
 
-/** Falls in a line to zero, after a warm-up if there is one. */
+/** Decays linearly to zero, after a warm-up if there is one. */
 export const linearSchedule: Schedule = schedules.linear;
 
 /** How many steps the warm-up takes: below 1, `warmupSteps` is their share of all steps. */

@@ -3,7 +3,7 @@ import { numbersOf } from "../model/parameters.ts";
 import type { HistoryRecord, TrainResult } from "./events.ts";
 import type { Best } from "./metrics.ts";
 
-/** All of a run that changes and is no tensor, but for the draws of dropout's {@link Random}; plain values only. */
+/** Everything in a run that changes except tensors and dropout's draws; plain values only. */
 export interface TrainerState {
   /** Optimizer steps done. */
   step: number;
@@ -16,11 +16,11 @@ export interface TrainerState {
   /** Seconds trained, evaluations included. */
   seconds: number;
   history: HistoryRecord[];
-  /** The last step, while its evaluation and its record are still to come. */
+  /** The last step, until it has been evaluated and recorded. */
   unrecorded?: { learningRate: number; gradNorm: number; evaluate: boolean };
-  /** Undefined before the first evaluation. */
+  /** The best evaluation; undefined before the first. */
   best?: Best;
-  /** True when early stopping or a listener ended the run before its last step. */
+  /** Whether early stopping or a listener ended the run before its last step. */
   ended: boolean;
 }
 
@@ -36,10 +36,10 @@ export const newState = (): TrainerState => ({
 });
 
 /**
- * The figures of a run.
+ * The result of a run.
  *
  * @param epoch Passes over the rows so far, as a fraction.
- * @param rows How many there are.
+ * @param rows How many training rows there are.
  */
 export function trainResult(
   { step, seconds, lossSum, tokens, best }: TrainerState,

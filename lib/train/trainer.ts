@@ -18,18 +18,18 @@ import { createSampler, type Sampler } from "./sampler.ts";
 import { schedules, warmupLength } from "./schedule.ts";
 import { newState, type TrainerState, trainResult } from "./state.ts";
 
-/** Where dropout begins among the seed's draws; heads and adapters begin near 0, and orders of rows are below it. */
+/** Where dropout's draws begin; those of heads and adapters begin at 0 and 2^29, those of row orders are negative. */
 const DROPOUT_DRAWS = 2 ** 30;
 
 /** The last trainer of each model: two cannot train the same weights. */
 const trainers = new WeakMap<TextModel, Trainer>();
 
 /**
- * Trains whatever variables of a model are trainable, as Transformers' Trainer does: AdamW, a schedule, clipped
- * gradients, padding to the longest row of a batch.
+ * Trains the trainable variables of a model, as Transformers' Trainer does: AdamW, a schedule, gradient clipping, padding
+ * to the longest row of a batch.
  *
  * Stop (SIGINT) and SIGTERM end training after the current step; {@link Trainer.resume} continues from there, and also
- * after an error of a listener, of an evaluation or of writing. An error of a step ends the run. With `outputDir`, a new
+ * after an error in a listener, an evaluation or writing. An error in a step ends the run. With `outputDir`, a new
  * trainer with the same options, in any process, resumes from the newest checkpoint and ends with the same bits.
  *
  * @example
@@ -59,8 +59,8 @@ export class Trainer {
   /**
    * Plans a run; nothing is computed yet.
    *
-   * @throws {TypeError} When there is no option of a name.
-   * @throws {RangeError} When there are no rows, nothing is trainable, or an option is out of its range.
+   * @throws {TypeError} When an option is unknown.
+   * @throws {RangeError} When there are no rows, nothing is trainable, or an option is out of range.
    */
   constructor(model: TextModel, options: TrainerOptions) {
     this.#model = model;
@@ -81,7 +81,7 @@ export class Trainer {
     trainers.set(model, this);
   }
 
-  /** Where checkpoints go. When one cannot be written, set it to another folder and call {@link Trainer.resume}. */
+  /** Folder for checkpoints. If one cannot be written, set another folder and call {@link Trainer.resume}. */
   get outputDir(): string {
     return this.#checkpoints.outputDir;
   }
@@ -90,23 +90,23 @@ export class Trainer {
     this.#checkpoints.outputDir = folder;
   }
 
-  /** What was recorded so far. */
+  /** The records so far. */
   get history(): HistoryRecord[] {
     return this.#state.history;
   }
 
   /**
-   * Trains to the last step, or until Stop: from the first step or, with `resumeFromCheckpoint`, from the newest whole
+   * Trains to the last step, or until Stop: from the first step or, with `resumeFromCheckpoint`, from the newest intact
    * checkpoint if there is one.
    *
-   * @throws {Error} When it was called before; when the loss is no longer a number; when the checkpoints in `outputDir`
-   * are all damaged, are of another run, or are in the way.
+   * @throws {Error} When steps are done already; when the loss is not finite; when the checkpoints in `outputDir` are all
+   * damaged, are of another run, or would be overwritten.
    */
   async train(): Promise<TrainResult> {
     if (this.#state.step) {
       throw new Error(
-        `Cannot train from the start as ${this.#progress} are done: call resume(), or load the ` +
-          "model anew and make a new Trainer",
+        `Cannot train from the start as ${this.#progress} are done. Call resume(), or load the ` +
+          "model again and create a new Trainer",
       );
     }
     if (this.#options.resumeFromCheckpoint) await this.#checkpoints.load();
@@ -114,21 +114,21 @@ export class Trainer {
   }
 
   /**
-   * Continues after Stop, exactly as if it had not been pressed. A new trainer resumes from the newest whole checkpoint in
-   * `outputDir`.
+   * Continues after Stop, with exactly the result of an uninterrupted run. A new trainer resumes from the newest intact
+   * checkpoint in `outputDir`.
    *
    * @throws {Error} When a step has failed, or after {@link Trainer.dispose}; when there is no checkpoint to resume from.
    */
   async resume(): Promise<TrainResult> {
     if (this.#disposed && !this.#isOver) {
       throw new Error(
-        `Cannot resume as the optimizer's moments are freed, ${this.#progress} being done: load ` +
-          "the model anew and make a new Trainer",
+        `Cannot resume as the optimizer's moments have been freed, after ${this.#progress}. Load ` +
+          "the model again and create a new Trainer",
       );
     }
     if (!this.#state.step && !await this.#checkpoints.load()) {
       throw new Error(
-        "Cannot resume as 'outputDir' must hold a checkpoint where no step is done yet: current " +
+        "Cannot resume as 'outputDir' must hold a checkpoint if no step is done yet: current " +
           `value is '${this.outputDir}'. Call train() to start`,
       );
     }
@@ -136,10 +136,10 @@ export class Trainer {
   }
 
   /**
-   * Evaluates the model as it is now; no record of the history is made.
+   * Evaluates the model as it is; nothing is added to the history.
    *
    * @param dataset Rows to evaluate on. @default {evalDataset}
-   * @returns `evalLoss`, `accuracy` and the figures of `computeMetrics`.
+   * @returns `evalLoss`, `accuracy` and the metrics of `computeMetrics`.
    * @throws {RangeError} When there are no rows.
    *
    * @example
@@ -157,9 +157,9 @@ export class Trainer {
   }
 
   /**
-   * Predicts the classes of rows, with the figures of an evaluation on them.
+   * Predicts the classes of rows, and evaluates the predictions.
    *
-   * @returns Logits, predictions and labels by row, and `metrics`: `testLoss`, `accuracy` and the figures of `computeMetrics`.
+   * @returns Logits, predictions and labels by row, and `metrics`: `testLoss`, `accuracy` and those of `computeMetrics`.
    * @throws {RangeError} When there are no rows.
    *
    * @example
@@ -191,8 +191,8 @@ export class Trainer {
   }
 
   /**
-   * Frees the optimizer's moments and the best weights. A run that comes to its end does so itself, and so does another
-   * trainer for the same model; one that was stopped can then be resumed from a checkpoint alone.
+   * Frees the optimizer's moments and the best weights. So do the end of a run and a new trainer for the same model; a
+   * stopped run can then be resumed only from a checkpoint.
    */
   dispose() {
     this.#disposed = true;
@@ -230,7 +230,7 @@ export class Trainer {
       if (!state.unrecorded) await this.#trainStep(elapsed);
       await this.#recordWhenDue(signal);
       elapsed();
-      await pause(); // lets Stop and the display's messages through; setImmediate delays signals by many steps
+      await pause(); // for signals and the display's messages; setImmediate delays signals by many steps
     }
     if (!this.#disposed) await this.#checkpoints.save();
     if (this.#isOver) {
@@ -299,7 +299,7 @@ export class Trainer {
     const { learningRate, gradNorm, evaluate } = unrecorded!;
     const due = (every: number) => step % every === 0 || step === this.#sampler.totalSteps;
     const metrics = due(evalSteps) || evaluate ? await this.#evaluate(stop) : {};
-    if (!metrics) return; // stopped: all of it is done again, with the same result, when training goes on
+    if (!metrics) return; // stopped: resuming evaluates again, with the same result
     delete this.#state.unrecorded;
     const loss = due(loggingSteps) && { loss: this.#lossSinceRecord() };
     if (!loss && !Object.keys(metrics).length) return;
@@ -346,7 +346,7 @@ export class Trainer {
     return trainResult(this.#state, this.#model, { epoch, rows, stopped: !this.#isOver });
   }
 
-  /** What the listeners ask for in their turn. */
+  /** Calls the listeners in order; returns their requests. */
   async #tell(event: TrainerEvent): Promise<(TrainerRequest | void)[]> {
     const asked: (TrainerRequest | void)[] = [];
     for (const listener of this.#options.listeners) asked.push(await listener(event));

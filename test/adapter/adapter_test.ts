@@ -151,7 +151,7 @@ Deno.test("model.dispose() frees its adapter too, in any state", async () => {
 Deno.test("addLora() refuses a second adapter, whatever state the first is in", async () => {
   const { folder } = await readReference("bert");
   const model = await loadClassifier(folder);
-  const message = "Cannot add an adapter as the model has one: call removeAdapter on it first";
+  const message = "Cannot add an adapter as the model has one. Call removeAdapter on it first";
   const adapter = addLora(model);
   assert.throws(() => addLora(model), { message });
   await assert.rejects(loadAdapter(model, `${folder}/adapter`), { message });

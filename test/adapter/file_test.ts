@@ -156,7 +156,7 @@ Deno.test("loadAdapter() warns of a field that it does not know, and goes on", a
     console.warn = warn;
   }
   assert.equal(said.length, 1);
-  assert.match(said[0]!, /adapter_config.json: ignored, as they are not known, are use_magic$/);
+  assert.match(said[0]!, /adapter_config.json: unknown fields are ignored: use_magic$/);
 });
 
 const A = "base_model.model.bert.encoder.layer.1.attention.self.value.lora_A.weight";
@@ -262,7 +262,7 @@ Deno.test("loadAdapter() says what is wrong with a folder that has no adapter", 
   await assert.rejects(loadAdapter(model, copy.path), {
     name: "NotFound",
     message:
-      /adapter_model.safetensors as it is not there. Of an adapter_model.bin, .* peft make one/,
+      /adapter_model.safetensors as it does not exist. Convert an adapter_model.bin with .* of peft/,
   });
   await Deno.truncate(`${copy.path}/adapter_config.json`, 100);
   await assert.rejects(loadAdapter(model, copy.path), {

@@ -57,7 +57,7 @@ Deno.test("addLora() gives each layer the rank and alpha of the first pattern th
 const FAULTS: [Partial<LoraConfig>, RegExp][] = [
   [
     { targetModules: ["query", "q_proj"] },
-    /'targetModules' must name what is there, such as output.dense, self.key, .*: current value is \["query","q_proj"\], of which q_proj matches nothing/,
+    /'targetModules' must match existing names, such as output.dense, self.key, .*: current value is \["query","q_proj"\], of which q_proj matches nothing/,
   ],
   [{ targetModules: ["uery"] }, /of which uery matches nothing/],
   [{ targetModules: "query" }, /of which query matches nothing/],
@@ -89,7 +89,7 @@ const FAULTS: [Partial<LoraConfig>, RegExp][] = [
   ],
   [
     { layersToTransform: [1, 2] },
-    /'layersToTransform' must name what is there, such as 0, 1: current value is \[1,2\], of which 2 matches/,
+    /'layersToTransform' must match existing names, such as 0, 1: current value is \[1,2\], of which 2 matches/,
   ],
   [
     { targetModules: ".*query", layersToTransform: 1 },

@@ -19,7 +19,7 @@ Deno.test("outputOf() names the notebook to run again, whatever is wrong", async
   const rejects = (promise: Promise<unknown>, fault: RegExp) =>
     assert.rejects(promise, (error: Error) => {
       assert.match(error.message, fault);
-      assert.ok(error.message.startsWith("Cannot go on from "), error.message);
+      assert.ok(error.message.startsWith("Cannot continue from "), error.message);
       assert.ok(error.message.includes("/run/tokens: "), error.message);
       assert.ok(error.message.endsWith(again), error.message);
       assert.ok(error.cause instanceof Error);

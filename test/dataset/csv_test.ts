@@ -29,9 +29,15 @@ Deno.test("loadDataset() cuts a csv file class by class in its own order", async
 Deno.test("loadDataset() gives each class of the built-in headlines its share of each part", async () => {
   using warnings = caughtWarnings();
   const labels = ["World", "Sports", "Business", "Sci/Tech"];
-  const dataset = await loadDataset({ file: "data/headlines.csv", labels });
+  const counts = { trainRows: 480, evaluationRows: 80, testRows: 80 };
+  const [dataset, whole] = await Promise.all(
+    [counts, {}].map((rows) => loadDataset({ file: "data/headlines.csv", labels }, rows)),
+  );
+  // By default the evaluation and the test take a tenth each, and no row is left out.
+  const parts = ["train", "evaluation", "test"] as const;
+  assert.deepEqual(parts.map((part) => whole![part].height), [512, 64, 64]);
   for (const [part, share] of [["train", 120], ["evaluation", 20], ["test", 20]] as const) {
-    const numbers = values(dataset[part], "label");
+    const numbers = values(dataset![part], "label");
     assert.deepEqual(
       labels.map((_, label) => numbers.filter((number) => number === label).length),
       labels.map(() => share),

@@ -143,6 +143,6 @@ Deno.test("charts refuse figures that contradict each other", () => {
   );
   assert.throws(
     () => confusionChart([[1]], ["World", "Sports"], "Confusion"),
-    /Cannot chart the matrix as 'labels' must be as many as its rows, 1: current value is World,Spo/,
+    /Cannot chart the matrix as 'labels' must have one name for each row \(1\): current value is World,Spo/,
   );
 });

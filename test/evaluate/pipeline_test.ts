@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import * as tf from "@tensorflow/tfjs-core";
 import {
   addLora,
   classify,
@@ -44,7 +45,21 @@ Deno.test("loadPipeline() of an adapter loads its base too, from a folder or the
   const scores = (answers: { score: number }[]) => answers.map(({ score }) => score);
 
   assert.deepEqual(await (await loadPipeline(saved, { labels: LABELS }))(TEXTS), expected);
-  const unnamed = await (await loadPipeline(saved))(TEXTS);
+  assert.deepEqual(await (await loadPipeline(saved))(TEXTS), expected);
+  const config = JSON.parse(await Deno.readTextFile(`${base}/config.json`));
+  await Deno.mkdir(`${folder.path}/headless`);
+  for (const file of tokenizer.files) {
+    await Deno.copyFile(file, `${folder.path}/headless/${file.split("/").at(-1)}`);
+  }
+  await Deno.copyFile(
+    fixture("bert/encoder/model.safetensors"),
+    `${folder.path}/headless/model.safetensors`,
+  );
+  await Deno.writeTextFile(
+    `${folder.path}/headless/config.json`,
+    JSON.stringify({ ...config, id2label: undefined }),
+  );
+  const unnamed = await (await loadPipeline(saved, { base: `${folder.path}/headless` }))(TEXTS);
   assert.deepEqual(scores(unnamed), scores(expected));
   assert.deepEqual(
     unnamed.map(({ label }) => label),
@@ -98,4 +113,15 @@ Deno.test("what is neither a folder nor a name is refused, and so is a folder's 
     name: "RangeError",
     message: /'revision' must be left out for a folder: current value is main/,
   });
+});
+
+Deno.test("loadPipeline() leaves no tensor where a part is missing", async () => {
+  await using folder = await temporaryFolder();
+  const model = await loadClassifier(fixture("bert"));
+  await saveModel(model, folder.path);
+  const before = tf.memory().numTensors;
+  await assert.rejects(loadPipeline(folder.path), /must hold tokenizer.json/);
+  await saveModel(model, folder.path, tokenizer);
+  await assert.rejects(loadPipeline(fixture("lora/dora"), { base: folder.path, labels: ["a"] }));
+  assert.equal(tf.memory().numTensors, before);
 });

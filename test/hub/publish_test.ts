@@ -231,7 +231,7 @@ Deno.test("publish() asks nothing of the Hub when something is missing", () =>
       await Deno.rename(`${folder}/${file}`, `${folder}/away`);
       assert.match(
         await rejection(publish(merged)),
-        /must hold config\.json, .*saveModel and the tok/,
+        /must hold config\.json, .*saveModel\(model, folder, tok/,
       );
       await Deno.rename(`${folder}/away`, `${folder}/${file}`);
     }

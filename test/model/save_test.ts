@@ -65,7 +65,7 @@ for (const [first, add] of ADAPTERS) {
     const adapter = add(model);
     await assert.rejects(saveModel(model, folder.path), {
       message: `Cannot save the model as 'bert.encoder.layer.0.attention.${first}' ` +
-        "must be merged first: call mergeAdapter, or saveAdapter instead",
+        "must be merged first. Call mergeAdapter, or save the adapter with saveAdapter",
     });
     assert.deepEqual([...Deno.readDirSync(folder.path)], []);
     await mergeAdapter(adapter);

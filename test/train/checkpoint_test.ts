@@ -108,5 +108,5 @@ Deno.test("a new Trainer for a model frees what the last one kept", async () => 
   assert.ok(tf.memory().numTensors > before);
   new Trainer(model, options);
   assert.equal(tf.memory().numTensors, before);
-  await assert.rejects(stopped.resume(), /^Error: Cannot resume .* 3 of 25 steps being done/);
+  await assert.rejects(stopped.resume(), /^Error: Cannot resume .* after 3 of 25 steps/);
 });

@@ -77,8 +77,8 @@ Deno.test("Trainer refuses to go on where no checkpoint is whole, and names each
   await Deno.remove(`${folder.path}/checkpoint-8`, { recursive: true });
   await Deno.writeTextFile(`${folder.path}/checkpoint-8`, "a file");
   const { trainer } = await resumableTrainer(folder.path, options);
-  const message = `Cannot resume as ${folder.path} must hold a whole checkpoint, and all are ` +
-    "damaged. Bring one back, or remove the folder to train anew\n" +
+  const message = `Cannot resume as ${folder.path} must hold an intact checkpoint, and all are ` +
+    "damaged. Restore one, or remove the folder to start over\n" +
     `${folder.path}/checkpoint-8: Not a directory (os error 20): readfile ` +
     `'${folder.path}/checkpoint-8/manifest.json'\n` +
     `${folder.path}/checkpoint-7: weights.safetensors is not as it was written`;
@@ -91,12 +91,12 @@ Deno.test("Trainer trains over no checkpoint, and resumes from none", async () =
   await using folder = await crashedAt9();
   const { trainer } = await resumableTrainer(folder.path, { resumeFromCheckpoint: false });
   await assert.rejects(trainer.train(), {
-    message: `Cannot train from step 0 as ${folder.path}/checkpoint-8 is there: set ` +
-      "'resumeFromCheckpoint' to go on from it, or 'outputDir' to another folder, or remove it",
+    message: `Cannot train from step 0 as ${folder.path}/checkpoint-8 exists. Set ` +
+      "'resumeFromCheckpoint' to resume from it, or 'outputDir' to another folder, or remove it",
   });
   trainer.outputDir = `${folder.path}/new`;
   await assert.rejects(trainer.resume(), {
-    message: "Cannot resume as 'outputDir' must hold a checkpoint where no step is done yet: " +
+    message: "Cannot resume as 'outputDir' must hold a checkpoint if no step is done yet: " +
       `current value is '${folder.path}/new'. Call train() to start`,
   });
 });

@@ -50,15 +50,15 @@ async function spoilt(options: Partial<TrainerOptions>, numbers: number[]) {
 Deno.test("Trainer stops at a loss that is not a number, and changes no weight", async () => {
   const { model, trainer, state, tensors } = await spoilt({}, [0, NaN, 0, 0]);
   await assert.rejects(trainer.train(), {
-    message: "Cannot go on training as the loss must be a number: at step 3 it is NaN, the " +
+    message: "Cannot continue training as the loss must be finite: at step 3 it is NaN, the " +
       "gradients' norm NaN, on rows 8, 9; the largest gradient is that of " +
       "'bert.embeddings.LayerNorm.bias', of norm NaN. Try a lower learningRate",
   });
   assert.deepEqual(values(model), state.after);
   assert.equal(tf.memory().numTensors, tensors); // the moments are freed
   await assert.rejects(trainer.resume(), {
-    message: "Cannot resume as the optimizer's moments are freed, 2 of 9 steps being done: load " +
-      "the model anew and make a new Trainer",
+    message: "Cannot resume as the optimizer's moments have been freed, after 2 of 9 steps. Load " +
+      "the model again and create a new Trainer",
   });
 });
 
@@ -67,14 +67,14 @@ Deno.test("Trainer keeps the last good checkpoint where the loss runs away, and 
   const options = { outputDir: folder.path, saveSteps: 1 };
   // A weight that is not finite is kept in no checkpoint.
   const first = await spoilt(options, [0, Infinity, 0, 0]);
-  const wayBack = `The last checkpoint is ${folder.path}/checkpoint-1: go on from it in a new ` +
+  const wayBack = `The last checkpoint is ${folder.path}/checkpoint-1: resume from it in a new ` +
     "Trainer with a lower learningRate, resumeFromCheckpoint: true and acceptChanges: " +
-    "['learningRate']; remove it first if it is from too late, to go on from the one before";
+    "['learningRate']; remove it first if it is too late, to resume from the one before";
   await assert.rejects(first.trainer.train(), {
-    message: "Cannot keep step 2 as weights must be numbers: the norm of 'classifier.bias' is " +
+    message: "Cannot save step 2 as weights must be finite: the norm of 'classifier.bias' is " +
       `Infinity. ${wayBack}`,
   });
-  await assert.rejects(first.trainer.resume(), /^Error: Cannot keep step 2/);
+  await assert.rejects(first.trainer.resume(), /^Error: Cannot save step 2/);
   assert.deepEqual(await namesIn(folder.path), ["checkpoint-1"]);
 
   const again = await spoilt({

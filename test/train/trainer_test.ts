@@ -124,7 +124,7 @@ Deno.test("dispose() frees what a Trainer holds that did not come to its end", a
   assert.ok(tf.memory().numTensors > before);
   trainer.dispose();
   assert.equal(tf.memory().numTensors, before);
-  await assert.rejects(trainer.resume(), /^Error: Cannot resume .* 3 of 6 steps being done/);
+  await assert.rejects(trainer.resume(), /^Error: Cannot resume .* after 3 of 6 steps/);
 });
 
 Deno.test("Trainer draws dropout far from heads and adapters, and a new mask for each batch", async () => {
@@ -197,11 +197,11 @@ Deno.test("Trainer refuses a metric's name that is taken, and an unknown one for
   await assertRefused(
     { computeMetrics: () => ({ f1: 1, evalLoss: 2 }) },
     "Cannot record a metric as its name must be none of step, epoch, loss, evalLoss, " +
-      "learningRate, gradNorm: current value is evalLoss. Name it otherwise in 'computeMetrics'",
+      "learningRate, gradNorm: current value is evalLoss. Rename it in 'computeMetrics'",
   );
   await assertRefused(
     { computeMetrics: () => ({ f1: 1 }), metricForBestModel: "f2" },
-    "Cannot tell the best model as 'metricForBestModel' must be one of evalLoss, accuracy, f1: " +
+    "Cannot choose the best model as 'metricForBestModel' must be one of evalLoss, accuracy, f1: " +
       "current value is f2",
   );
 });

@@ -8,14 +8,14 @@ import type { AdaptedLayer, Method, PeftConfig, Target } from "../method.ts";
 import type { Adapter } from "../state.ts";
 import { asTargets, ending, expression } from "../targets.ts";
 
-/** What an IA³ adapter is; names and defaults are those of peft's IA3Config. */
+/** Options of an IA³ adapter; names and defaults are those of peft's IA3Config. */
 export interface Ia3Config extends PeftConfig {
   /**
-   * Adapted layers whose input is scaled in place of their output: a list of ends of names, some of `targetModules`, or
-   * one regular expression of whole names. @default {["output.dense"], of DistilBERT ["ffn.lin2"]}
+   * Adapted layers whose input is scaled instead of their output: a list of suffixes of names, each also in
+   * `targetModules`, or one regular expression for whole names. @default {["output.dense"], of DistilBERT ["ffn.lin2"]}
    */
   feedforwardModules: string[] | string;
-  /** Start at ones, which change nothing; with false at random numbers. @default {true} */
+  /** Initialise with ones, which change nothing; with false, with random numbers. @default {true} */
   initIa3Weights: boolean;
 }
 
@@ -26,16 +26,16 @@ export interface Ia3Layer extends AdaptedLayer {
 }
 
 /**
- * Freezes a model and adds an IA³ adapter to it: a learned factor for each number that some linear layers give or, in
- * the feed-forward part, take. A fresh adapter changes nothing.
+ * Freezes a model and adds an IA³ adapter to it: a learned factor for each output of some linear layers or, in the
+ * feed-forward part, for each input. A new adapter changes nothing.
  *
  * @param options Fields of {@link Ia3Config} that differ from their defaults, and `seed`. @default {42} Without
- * `targetModules`, keys, values and the feed-forward's output are adapted and, where its layer's name ends alike, also
- * attention's. peft has the same default for BERT and RoBERTa, and none for the other families.
+ * `targetModules`, keys, values and the feed-forward's output layer are adapted, and attention's output layer where its
+ * name has the same suffix. peft has the same default for BERT and RoBERTa, and none for the other families.
  * @returns The adapter; `model.dispose()` frees it too.
- * @throws {TypeError} When there is no such option.
- * @throws {RangeError} When a value makes no adapter, or has no effect on this model.
- * @throws {Error} When the model has an adapter.
+ * @throws {TypeError} When an option is unknown.
+ * @throws {RangeError} When a value is invalid, or has no effect on this model.
+ * @throws {Error} When the model has an adapter already.
  * @see Liu et al., Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context Learning, 2022
  *
  * @example
@@ -73,7 +73,7 @@ export const ia3: Method<Ia3Config, Ia3Layer> = {
   },
   rules: {
     feedforwardModules: {
-      // peft does not load lists of which this is not true.
+      // peft does not load other lists.
       isValid: (x, { targetModules }) =>
         typeof x === "string" ||
         isNames(x) && (!isNames(targetModules) || x.every((name) => targetModules.includes(name))),
@@ -101,7 +101,7 @@ export const ia3: Method<Ia3Config, Ia3Layer> = {
   parameters: ({ l }) => [["ia3_l", l]],
 };
 
-/** Unlike target modules, these match by any ending, also within a part of the name. */
+/** Unlike target modules, these match by any suffix, also within a part of the name. */
 const isFeedforward = (modules: Target, module: string) =>
   typeof modules === "string"
     ? expression(modules).test(module)
@@ -110,7 +110,7 @@ const isFeedforward = (modules: Target, module: string) =>
 /**
  * Wraps a linear layer: y = l · base(x) or, in the feed-forward part, base(l · x).
  *
- * @param random Source of the first values; without it they are ones.
+ * @param random Source of the initial values; without it they are ones.
  * @see peft's ia3.Linear
  */
 function ia3Layer(base: Linear, isFeedforward: boolean, random?: Random): Ia3Layer {

@@ -1,6 +1,6 @@
 import type { PeftConfig } from "../method.ts";
 
-/** What a LoRA adapter is; names and defaults are those of peft's LoraConfig. */
+/** Options of a LoRA adapter; names and defaults are those of peft's LoraConfig. */
 export interface LoraConfig extends PeftConfig {
   /** Rank of the update. @default {8} */
   r: number;
@@ -8,9 +8,9 @@ export interface LoraConfig extends PeftConfig {
   loraAlpha: number;
   /** Dropout on the adapter's input. @default {0} */
   loraDropout: number;
-  /** Numbers of the encoder's layers to adapt; null is all. @default {null} */
+  /** Indices of the encoder's layers to adapt; null adapts all. @default {null} */
   layersToTransform: number[] | number | null;
-  /** Other ranks, by regular expressions of names or of their ends; the first that matches counts. @default {{}} */
+  /** Other ranks, by regular expressions for names or suffixes; the first that matches counts. @default {{}} */
   rankPattern: Record<string, number>;
   /** Other alphas, likewise. @default {{}} */
   alphaPattern: Record<string, number>;
@@ -18,7 +18,7 @@ export interface LoraConfig extends PeftConfig {
   bias: "none" | "all" | "lora_only";
   /** Scale by loraAlpha / √r instead (Kalajdzievski, rsLoRA, 2023). @default {false} */
   useRslora: boolean;
-  /** Train the lengths of the weights' rows apart from their directions (Liu et al., DoRA, 2024). @default {false} */
+  /** Train the norms of the weights' rows apart from their directions (Liu et al., DoRA, 2024). @default {false} */
   useDora: boolean;
   /** A uniform, or normal with "gaussian", and B zero; with false B is random too. @default {true} */
   initLoraWeights: boolean | "gaussian";

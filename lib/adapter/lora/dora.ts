@@ -4,14 +4,14 @@ import { differentiable } from "../../kernels/differentiable.ts";
 import { dropout } from "../../kernels/dropout.ts";
 import type { Linear } from "../../model/linear.ts";
 
-/** A change ΔW of a layer's weight, as a layer without a bias. */
+/** A change ΔW of a layer's weight: a layer without a bias. */
 export type Update = Omit<Linear, "bias">;
 
 /**
- * A layer whose update turns the rows of the weights while their lengths are numbers of their own:
+ * A layer whose update changes the directions of the weights' rows, while their norms are parameters of their own:
  * W' = magnitude · (W + ΔW) / ‖W + ΔW‖.
  *
- * @param magnitude The lengths of the rows, [out].
+ * @param magnitude The norms of the rows, [out].
  * @param rate Dropout rate of the update's input.
  * @see Liu et al., DoRA, 2024; peft's DoraLinearLayer
  */
@@ -23,7 +23,7 @@ export function dora(base: Linear, update: Update, magnitude: tf.Tensor1D, rate:
       tf.mul(tf.add(base.weight(), update.weight()), tf.reshape(scale(), [base.shape[0], 1])),
     bias: base.bias,
     apply(x, random) {
-      // As in peft, dropout spares the base's answer; to it comes W'·kept − W·kept.
+      // As in peft, dropout does not apply to the base's output, to which W'·kept − W·kept is added.
       const kept = dropout(x, rate, random);
       const product = withoutBias(base, kept);
       const adapted = tf.mul(add(product, update.apply(kept)), scale());
@@ -32,14 +32,14 @@ export function dora(base: Linear, update: Update, magnitude: tf.Tensor1D, rate:
   };
 }
 
-/** The length of each row of W + ΔW, [out]; to the gradient it is a constant (§4.3). */
+/** The norm of each row of W + ΔW, [out]; the gradient treats it as a constant (§4.3). */
 export function rowNorms(base: Linear, update: Update): tf.Tensor1D {
   const rows = () => tf.add<tf.Tensor2D>(base.weight(), update.weight());
-  // What is computed inside is not recorded, and without inputs nothing flows back.
+  // Ops inside are not recorded, and without inputs there is no gradient.
   return differentiable({}, () => tf.sqrt<tf.Tensor1D>(tf.sum(tf.square(rows()), 1)), () => ({}));
 }
 
-/** x·Wᵀ; a weight that is quantised is dequantised again on the way back, and not kept meanwhile. */
+/** x·Wᵀ; a quantised weight is dequantised again for the gradient, and not kept meanwhile. */
 const withoutBias = ({ weight }: Linear, x: tf.Tensor2D) =>
   differentiable(
     { x },

@@ -13,7 +13,7 @@ export interface LoraLayer extends AdaptedLayer {
   A: tf.Variable<tf.Rank.R2>;
   /** [out, r] */
   B: tf.Variable<tf.Rank.R2>;
-  /** DoRA's length of each row of the weights, [out]. */
+  /** DoRA's norm of each row of the weights, [out]. */
   magnitude?: tf.Variable<tf.Rank.R1>;
 }
 
@@ -21,7 +21,7 @@ export interface LoraLayer extends AdaptedLayer {
  * Wraps a linear layer: y = base(x) + scaling · B(A(dropout(x))).
  *
  * @param config Its `r` and `loraAlpha` are those of this layer.
- * @param random Source of the first values.
+ * @param random Source of the initial values.
  * @see Hu et al., LoRA, 2021, §4.1; peft's lora.Linear
  */
 export function loraLayer(base: Linear, config: LoraConfig, random: Random): LoraLayer {
@@ -52,7 +52,7 @@ export function loraLayer(base: Linear, config: LoraConfig, random: Random): Lor
 /** A from U(−1/√in, 1/√in) and B zero, or as `initLoraWeights` says. */
 function initialize([output, input]: Linear["shape"], config: LoraConfig, random: Random) {
   const { r, initLoraWeights: initial } = config;
-  const { fround, sqrt } = Math; // every step in floats, as a device computes
+  const { fround, sqrt } = Math; // every step in 32-bit floats, as on a device
   const uniform = (shape: [number, number], limit: number) => {
     const [width, shift] = [fround(2 * limit), fround(limit)];
     const numbers = random.uniform(shape[0] * shape[1]).map((x) => fround(x * width) - shift);

@@ -9,14 +9,14 @@ import { type LoraLayer, loraLayer } from "./layer.ts";
 
 /**
  * Freezes a model and adds a LoRA adapter to it: a low-rank update on some linear layers. A is random and B zero, so
- * that a fresh adapter changes nothing.
+ * that a new adapter changes nothing.
  *
  * @param options Fields of {@link LoraConfig} that differ from their defaults, and `seed`. @default {42} Without
- * `targetModules`, queries and values are adapted: peft has no such default for DistilBERT.
+ * `targetModules`, queries and values are adapted; peft has no default for DistilBERT.
  * @returns The adapter; `model.dispose()` frees it too.
- * @throws {TypeError} When there is no such option.
- * @throws {RangeError} When a value makes no adapter, or has no effect on this model.
- * @throws {Error} When the model has an adapter.
+ * @throws {TypeError} When an option is unknown.
+ * @throws {RangeError} When a value is invalid, or has no effect on this model.
+ * @throws {Error} When the model has an adapter already.
  * @see Hu et al., LoRA, 2021; peft's get_peft_model
  *
  * @example
@@ -147,7 +147,7 @@ export const lora: Method<LoraConfig, LoraLayer> = {
   currentName: (name) => name.replace(/(lora_magnitude_vector)\.weight$/, "$1"),
 };
 
-/** What the first pattern that matches a layer says. */
+/** The value of the first pattern that matches a layer. */
 const patternValue = (patterns: Record<string, number>, module: string) =>
   Object.entries(patterns).find(([pattern]) => matchesPattern(pattern, module))?.[1];
 

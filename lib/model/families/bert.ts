@@ -8,7 +8,7 @@ export const fromZero: Positions = {
   reserved: () => 0,
 };
 
-/** What a family has in common with BERT whose encoder is BERT's under another prefix. */
+/** What families share whose encoder is BERT's under another prefix. */
 export const bertEncoder = (
   prefix: string,
 ): Pick<

@@ -8,7 +8,7 @@ import { xlmRoberta } from "./xlm_roberta.ts";
 /** `model_type` in config.json. */
 export type ModelType = "bert" | "roberta" | "xlm-roberta" | "distilbert" | "electra";
 
-/** The architectures of this library. */
+/** The supported architectures. */
 export const families: Record<ModelType, Family> = {
   bert,
   roberta,

@@ -2,13 +2,13 @@ import type * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../../batches.ts";
 import type { Random } from "../../device/random.ts";
 
-/** What an encoder is built from; fields of config.json in camelCase. */
+/** An encoder's configuration: fields of config.json in camelCase. */
 export interface EncoderConfig {
   /** Rows of the table of word embeddings. */
   vocabSize: number;
-  /** Numbers that stand for a token, H. */
+  /** Size of a token's hidden state, H. */
   hiddenSize: number;
-  /** Size of the embeddings, in families in which it may be another than the hidden size. */
+  /** Size of the embeddings, in families in which it may differ from the hidden size. */
   embeddingSize?: number;
   /** Layers of the encoder. */
   numHiddenLayers: number;
@@ -22,7 +22,7 @@ export interface EncoderConfig {
   typeVocabSize: number;
   /** Added to the variance in a normalisation. */
   layerNormEps: number;
-  /** Dropout rate of embeddings and of what a layer's parts give. */
+  /** Dropout rate of embeddings and of the outputs of a layer's parts. */
   hiddenDropoutProb: number;
   /** Dropout rate of attention's weights. */
   attentionProbsDropoutProb: number;
@@ -32,22 +32,22 @@ export interface EncoderConfig {
   padTokenId: number;
   /** Standard deviation of new weights. */
   initializerRange: number;
-  /** config.json as it came, to be saved again. */
+  /** config.json as it was read, to be saved again. */
   raw: Record<string, unknown>;
 }
 
-/** What a network's parts are called from: weights and linear layers by their names in a checkpoint. */
+/** A network's weights and linear layers, by their names in a checkpoint. */
 export interface Network {
   config: EncoderConfig;
   parameter<T extends tf.Tensor>(name: string): T;
-  /** y = x·Wᵀ + b, [N, in] → [N, out]; an adapter may stand in for it. */
+  /** y = x·Wᵀ + b, [N, in] → [N, out], with the layer's adapter if it has one. */
   linear(name: string, x: tf.Tensor2D, random?: Random): tf.Tensor2D;
 }
 
 /** The embedding tables that an encoder may have. */
 export type EmbeddingTable = "word_embeddings" | "token_type_embeddings" | "position_embeddings";
 
-/** What the parts of one encoder layer are called in a checkpoint. */
+/** Names of the parts of one encoder layer in a checkpoint. */
 export interface LayerNames {
   /** Attention's queries, [H] → [H]. */
   query: string;
@@ -55,7 +55,7 @@ export interface LayerNames {
   key: string;
   /** Attention's values, [H] → [H]. */
   value: string;
-  /** What follows attention, [H] → [H]. */
+  /** Attention's output projection, [H] → [H]. */
   attentionOutput: string;
   /** The normalisation after it. */
   attentionNorm: string;
@@ -75,31 +75,31 @@ export interface Positions {
   reserved(padTokenId: number): number;
 }
 
-/** Where one architecture differs from the next: names, positions and the classification head. */
+/** How an architecture differs from others: names, positions and the classification head. */
 export interface Family {
   /** The class in Transformers. */
   architecture: string;
-  /** What the encoder's names begin with in a checkpoint that has a head. */
+  /** Prefix of the encoder's names in a checkpoint that has a head. */
   prefix: string;
-  /** Weights of a checkpoint that a classifier has no use for. */
+  /** Weights of a checkpoint that a classifier does not use. */
   ignored: RegExp;
-  /** Fields of config.json that are not called as BERT's are, by BERT's name. */
+  /** Names of fields of config.json that differ from BERT's, by BERT's name. */
   fields: Record<string, string>;
   /**
-   * What a field that config.json leaves out is, by BERT's name, where it is not as in BERT. Only with a default for
-   * `embedding_size`, which BERT does not have, is that field read.
+   * Defaults of fields that config.json lacks, by BERT's name, where they differ from BERT's. The field `embedding_size`,
+   * which BERT does not have, is read only if it has a default.
    */
   defaults: Record<string, number>;
-  /** In the order in which they are added up. */
+  /** The embedding tables, in the order in which they are added. */
   embeddings: EmbeddingTable[];
   /** The names of a layer, by its number. */
   layer(index: number): LayerNames;
-  /** Dropout rate of what {@link LayerNames.attentionOutput} gives. */
+  /** Dropout rate of the output of {@link LayerNames.attentionOutput}. */
   attentionOutputDropout(config: EncoderConfig): number;
   positions: Positions;
-  /** Names and shapes of what comes after the encoder and may be new. */
+  /** Names and shapes of the parameters after the encoder that may be new. */
   headShapes(hiddenSize: number, classes: number): Record<string, number[]>;
-  /** Names and shapes of what comes after the encoder and must be in the checkpoint. @default none */
+  /** Names and shapes of the parameters after the encoder that must be in a checkpoint. @default {none} */
   poolerShapes?(hiddenSize: number): Record<string, number[]>;
   /** Logits [B, C] from the hidden states of the first tokens [B, H]. */
   head(network: Network, first: tf.Tensor2D, random?: Random): tf.Tensor2D;

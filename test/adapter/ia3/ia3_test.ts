@@ -97,12 +97,12 @@ const FAULTS: [Partial<Ia3Config>, RegExp][] = [
   ],
   [
     { targetModules: ".*key", feedforwardModules: ["dense"] },
-    /'feedforwardModules' must name what is there, such as self.key: .* of which dense matches nothing/,
+    /'feedforwardModules' must match existing names, such as self.key: .* of which dense matches nothing/,
   ],
   [{ feedforwardModules: ".*query" }, /of which \.\*query matches nothing/],
   [{ feedforwardModules: 3 as unknown as string }, /'feedforwardModules' must be .* is 3/],
   [{ initIa3Weights: 1 as unknown as true }, /'initIa3Weights' must be true or false/],
-  [{ targetModules: ["q_proj"] }, /'targetModules' must name what is there/],
+  [{ targetModules: ["q_proj"] }, /'targetModules' must match existing names/],
   [{ r: 8 } as Partial<Ia3Config>, /an option must be one of targetModules, .* is 'r'/],
 ];
 
