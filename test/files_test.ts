@@ -239,6 +239,17 @@ Deno.test("saveModel() takes the shards and the tokenizer of an older model away
   assert.deepEqual(namesIn(path), [...others, ...written].sort());
 });
 
+Deno.test("writeFolder() takes a link in the way of its own folder away, and not what it points to", async () => {
+  await using folder = await temporaryFolder();
+  const path = (name: string) => `${folder.path}/${name}`;
+  await Deno.mkdir(path("mine"));
+  await Deno.writeTextFile(path("mine/precious"), "mine");
+  await Deno.symlink("mine", path("saved.partial"));
+  await writeFolder(path("saved"), (folder) => Deno.writeTextFile(`${folder}/a`, "a"), /^a$/);
+  assert.deepEqual(namesIn(folder.path), ["mine", "saved"]);
+  assert.deepEqual([namesIn(path("mine")), namesIn(path("saved"))], [["precious"], ["a"]]);
+});
+
 const script = (name: string) => new URL(`./helpers/${name}.ts`, import.meta.url).pathname;
 
 /** Models or adapters A and B, each with a file of the user's; what a folder may hold is one or the other. */

@@ -68,3 +68,12 @@ Deno.test("normalNumbers() are bit for bit those of the device", async () => {
     }
   }
 });
+
+Deno.test("createRandom() refuses a seed that is no integer of 32 bits", () => {
+  for (const seed of [1.5, NaN, 2 ** 32, -(2 ** 31) - 1]) {
+    assert.throws(() => createRandom(seed), {
+      name: "RangeError",
+      message: /'seed' must be an integer of 32 bits: current value is /,
+    });
+  }
+});

@@ -4,11 +4,12 @@ import { hashes, savers } from "./saving.ts";
 
 const [disk = ""] = Deno.args;
 
-function remount(how: string) {
-  const { success, stderr } = new Deno.Command("mount", { args: ["-o", `remount,${how}`, disk] })
-    .outputSync();
+function mount(...args: string[]) {
+  const { success, stderr } = new Deno.Command("mount", { args }).outputSync();
   assert.ok(success, new TextDecoder().decode(stderr));
 }
+
+const remount = (how: string) => mount("-o", `remount,${how}`, disk);
 
 /** Fills the disk but for some bytes. */
 function fill(free: number) {
@@ -49,5 +50,15 @@ for (const [what, saver] of Object.entries(savers)) {
   await save("B", folder);
   assert.notDeepEqual(await hashes(folder), old);
   assert.equal(await Deno.readTextFile(`${folder}/notes.md`), "mine");
+
+  const volume = `${folder}/volume`;
+  await Deno.mkdir(volume);
+  mount("-t", "tmpfs", "none", volume);
+  await Deno.writeTextFile(`${volume}/precious`, "mine");
+  const held = await hashes(folder);
+  await assert.rejects(save("A", folder), /must hold no mount point: current value is .*volume/);
+  assert.deepEqual(await hashes(folder), held);
+  assert.deepEqual(names(), [what]);
+  assert.ok(new Deno.Command("umount", { args: [volume] }).outputSync().success);
   await Deno.remove(folder, { recursive: true });
 }

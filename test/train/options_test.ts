@@ -85,3 +85,10 @@ Deno.test("Trainer refuses a model of which nothing is trained", async () => {
     message: "Cannot train as 'trainable parameters' must be above 0: current value is 0",
   });
 });
+
+Deno.test("trainerOptions() takes the default where an option is undefined", () => {
+  const names = ["seed", "learningRate", "evalSteps", "listeners", "greaterIsBetter"] as const;
+  const nothing = Object.fromEntries(names.map((name) => [name, undefined]));
+  const [defaults, filled] = [trainerOptions(given), trainerOptions({ ...given, ...nothing })];
+  for (const name of names) assert.deepEqual(filled[name], defaults[name], name);
+});
