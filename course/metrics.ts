@@ -199,7 +199,7 @@ const has = (value: unknown, names: string[], check: Check): boolean =>
   typeof value === "object" && value !== null &&
   names.every((name) => check((value as Record<string, unknown>)[name]));
 
-const byMethod = (check: Check): Check => (value) =>
+const ofEachMethod = (check: Check): Check => (value) =>
   has(value, METHOD_KEYS, (of) => of === undefined || check(of));
 
 const FIGURES = ["trainRuntime", "trainSamplesPerSecond", "trainLoss", "epoch", "step"];
@@ -210,10 +210,10 @@ const SCHEMA: Record<keyof RunMetrics, [meaning: string, isValid: Check]> = {
   date: ["a text", isText],
   model: ["a text", isText],
   testRows: ["a number", isNumber],
-  accuracy: ["a number by method", byMethod(isNumber)],
-  loss: ["a number by method", byMethod(isNumber)],
-  intervals: ["two numbers by method", byMethod(isInterval)],
-  trainableParameters: ["a number by method", byMethod(isNumber)],
+  accuracy: ["a number by method", ofEachMethod(isNumber)],
+  loss: ["a number by method", ofEachMethod(isNumber)],
+  intervals: ["two numbers by method", ofEachMethod(isInterval)],
+  trainableParameters: ["a number by method", ofEachMethod(isNumber)],
   mergedChange: ["a number, or absent", (value) => value === undefined || isNumber(value)],
-  train: [`${FIGURES.join(", ")} by method`, byMethod((of) => has(of, FIGURES, isNumber))],
+  train: [`${FIGURES.join(", ")} by method`, ofEachMethod((of) => has(of, FIGURES, isNumber))],
 };

@@ -8,18 +8,20 @@
 export { type BaseModel, fetchBaseModel, type WheelModel } from "./base_model.ts";
 export {
   buildMetrics,
-  type ByMethod,
-  type Method,
   METHOD_KEYS,
-  type MethodInfo,
-  type MethodResult,
   METHODS,
   readMetrics,
   readResult,
-  type RunMetrics,
-  type TrainedMethod,
   writeMetrics,
   writeResult,
+} from "./metrics.ts";
+export type {
+  ByMethod,
+  Method,
+  MethodInfo,
+  MethodResult,
+  RunMetrics,
+  TrainedMethod,
 } from "./metrics.ts";
 export { modelCard, type ModelCardOptions } from "./model_card.ts";
 export { type Notebook, NOTEBOOKS, outputOf } from "./outputs.ts";

@@ -22,12 +22,8 @@ export type {
 } from "./adapter/method.ts";
 export { type Adapter, disableAdapter, enableAdapter } from "./adapter/state.ts";
 export { type Batch, batches, byLength, collate, type Examples } from "./batches.ts";
-export {
-  type Dataset,
-  type DatasetOptions,
-  type DatasetSource,
-  loadDataset,
-} from "./dataset/dataset.ts";
+export { loadDataset } from "./dataset/dataset.ts";
+export type { Dataset, DatasetOptions, DatasetSource } from "./dataset/dataset.ts";
 export { openDataset, saveDataset } from "./dataset/files.ts";
 export { type Device, type DeviceOptions, openDevice } from "./device/device.ts";
 export type { Key } from "./device/philox.ts";
@@ -39,24 +35,15 @@ export { showTable, type TableOptions } from "./display/table.ts";
 export { showTraining } from "./display/training.ts";
 export { type Classification, classify, type ClassifyOptions } from "./evaluate/classify.ts";
 export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluate/evaluate.ts";
-export {
-  type ClassMetrics,
-  classMetrics,
-  confusionMatrix,
-  wilsonInterval,
-} from "./evaluate/metrics.ts";
+export { classMetrics, confusionMatrix, wilsonInterval } from "./evaluate/metrics.ts";
+export type { ClassMetrics } from "./evaluate/metrics.ts";
 export { loadPipeline, type Pipeline, type PipelineOptions } from "./evaluate/pipeline.ts";
 export type { RepositoryOptions } from "./hub/folder.ts";
 export { downloadModel, type ModelSource } from "./hub/model.ts";
 export type { DownloadProgress, HubOptions } from "./hub/settings.ts";
 export { crossEntropy } from "./kernels/loss.ts";
-export {
-  type Classifier,
-  type ClassifierOptions,
-  loadClassifier,
-  maxTokens,
-  type TextModel,
-} from "./model/classifier.ts";
+export { loadClassifier, maxTokens } from "./model/classifier.ts";
+export type { Classifier, ClassifierOptions, TextModel } from "./model/classifier.ts";
 export type { ModelConfig } from "./model/config.ts";
 export type { ModelType } from "./model/families/families.ts";
 export type { EncoderConfig, LayerNames } from "./model/families/family.ts";
@@ -64,14 +51,12 @@ export type { Linear } from "./model/linear.ts";
 export { memoryFootprint, type ParameterCount, trainableParameters } from "./model/parameters.ts";
 export { saveModel } from "./model/save.ts";
 export { checkOptions } from "./options.ts";
-export {
-  type Dtype,
-  openSafetensors,
-  readSafetensors,
-  type SafetensorsFile,
-  type StoredTensor,
-  type TensorToWrite,
-  writeSafetensors,
+export { openSafetensors, readSafetensors, writeSafetensors } from "./safetensors/safetensors.ts";
+export type {
+  Dtype,
+  SafetensorsFile,
+  StoredTensor,
+  TensorToWrite,
 } from "./safetensors/safetensors.ts";
 export { loadTokenizer, type Tokenizer } from "./tokenizer/tokenizer.ts";
 export { examples, tokenize } from "./tokenizer/tokens.ts";
@@ -84,14 +69,8 @@ export type {
 } from "./train/events.ts";
 export { readHistory, writeHistory } from "./train/history.ts";
 export type { ComputeMetrics, EvalPrediction } from "./train/metrics.ts";
-export {
-  adamW,
-  type AdamWOptions,
-  clipFactor,
-  gradientNorm,
-  type Moments,
-  type Optimizer,
-} from "./train/optimizer.ts";
+export { adamW, clipFactor, gradientNorm } from "./train/optimizer.ts";
+export type { AdamWOptions, Moments, Optimizer } from "./train/optimizer.ts";
 export type { TrainerOptions } from "./train/options.ts";
 export type { SamplingStrategy } from "./train/order.ts";
 export { linearSchedule, type LrSchedulerType, type Schedule } from "./train/schedule.ts";

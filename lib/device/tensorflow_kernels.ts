@@ -24,23 +24,23 @@ export function fusedKernels(library: string): FusedKernels {
       withKey(
         dropout,
         (key, rate) => fused("AddNorm", [x, residual, scale, shift, key], 3, { rate, epsilon }),
-      ) as ReturnType<FusedKernels["addNorm"]>,
+      ),
     addNormGrad: (dy, normal, inverse, scale, dropout) =>
       withKey(
         dropout,
         (key, rate) => fused("AddNormGrad", [dy, normal, inverse, scale, key], 2, { rate }),
-      ) as ReturnType<FusedKernels["addNormGrad"]>,
+      ),
     attention: (q, k, v, mask, heads, dropout) =>
       withKey(
         dropout,
         (key, rate) =>
           fused("Attention", [q, k, v, mask, key], 2, { rate, width: q.shape[1] / heads }),
-      ) as ReturnType<FusedKernels["attention"]>,
+      ),
     attentionGrad: (q, k, v, mask, heads, logSum, dy, dropout) =>
       withKey(dropout, (key, rate) => {
         const inputs = [q, k, v, mask, key, logSum, dy];
         return fused("AttentionGrad", inputs, 3, { rate, width: q.shape[1] / heads });
-      }) as ReturnType<FusedKernels["attentionGrad"]>,
+      }),
     adamW(weight, mean, square, gradient, numbers) {
       const { factor, decay, rate, correction, beta1, beta2, epsilon } = numbers;
       const betas = [beta1, 1 - beta1, beta2, 1 - beta2];
@@ -53,18 +53,18 @@ export function fusedKernels(library: string): FusedKernels {
   };
 }
 
-const fused = (
+const fused = <Results extends tf.Tensor[]>(
   name: string,
   inputs: tf.Tensor[],
-  outputs: number,
+  outputs: Results["length"],
   attributes?: Record<string, number>,
-) => rawOp(`Fused${name}`, inputs, attributes, outputs);
+) => rawOp(`Fused${name}`, inputs, attributes, outputs) as Results;
 
 /** Runs an op that draws dropout's numbers itself. */
-const withKey = (
+const withKey = <Results extends tf.Tensor[]>(
   dropout: Dropout | undefined,
-  run: (key: tf.Tensor, rate: number) => tf.Tensor[],
-): tf.Tensor[] =>
+  run: (key: tf.Tensor, rate: number) => Results,
+): Results =>
   tf.tidy(() => {
     const { key, rate } = dropout ?? { key: [0, 0], rate: 0 };
     return run(tf.tensor1d([...key], "int32"), rate);

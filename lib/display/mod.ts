@@ -5,13 +5,8 @@
  */
 
 export { showChart } from "./chart.ts";
-export {
-  type AccuracyBar,
-  accuracyChart,
-  type Chart,
-  confusionChart,
-  lossChart,
-} from "./charts.ts";
+export { accuracyChart, confusionChart, lossChart } from "./charts.ts";
+export type { AccuracyBar, Chart } from "./charts.ts";
 export { escapeHtml, type Grid, gridHtml, gridText } from "./grid.ts";
 export { drawPng } from "./picture.ts";
 export { showProgress } from "./progress.ts";

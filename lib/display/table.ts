@@ -76,10 +76,8 @@ function tableGrid(frame: DataFrame | object[], options: TableOptions): Grid {
       ? characters.slice(0, maxCell - 1).join("") + "…"
       : characters.join("");
   };
-  const right = columns.flatMap((_, i) =>
+  const right = values.keys().filter((i) =>
     values[i]!.some(isNumber) && values[i]!.every((value) => isNumber(value) || isMissing(value))
-      ? [i]
-      : []
   );
   const count = total > rows.length ? `first ${rows.length} of ${total} rows` : "";
   const heading = [title, count].filter(Boolean).join(", ");

@@ -152,8 +152,7 @@ export class Trainer {
    * ```
    */
   async evaluate(dataset: Examples = this.#options.evalDataset): Promise<Record<string, number>> {
-    const result = await evaluate(this.#model, dataset, this.#evaluateOptions);
-    return evaluationMetrics(result, dataset.labels, this.#options.computeMetrics);
+    return (await this.#measure(dataset)).metrics;
   }
 
   /**
@@ -174,20 +173,9 @@ export class Trainer {
   async predict(
     dataset: Examples,
   ): Promise<EvalPrediction & { metrics: Record<string, number> }> {
-    const result = await evaluate(this.#model, dataset, this.#evaluateOptions);
-    const { logits, predictions } = result;
-    const { labels } = dataset;
-    const { evalLoss: testLoss = NaN, ...own } = evaluationMetrics(
-      result,
-      labels,
-      this.#options.computeMetrics,
-    );
-    return { logits, predictions, labels, metrics: { testLoss, ...own } };
-  }
-
-  get #evaluateOptions(): EvaluateOptions {
-    const { perDeviceEvalBatchSize: batchSize, padToMultipleOf } = this.#options;
-    return { batchSize, padToMultipleOf };
+    const { logits, predictions, metrics } = await this.#measure(dataset);
+    const { evalLoss: testLoss = NaN, ...own } = metrics;
+    return { logits, predictions, labels: dataset.labels, metrics: { testLoss, ...own } };
   }
 
   /**
@@ -316,21 +304,23 @@ export class Trainer {
   }
 
   async #evaluate(stop: AbortSignal): Promise<Record<string, number> | undefined> {
-    const { evalDataset, computeMetrics } = this.#options;
-    const result = await evaluate(this.#model, evalDataset, {
-      ...this.#evaluateOptions,
-      onBatch: async (batch, batches) => {
-        await this.#tell({ type: "evaluate", batch, batches });
-        await pause();
-        stop.throwIfAborted();
-      },
+    const measured = await this.#measure(this.#options.evalDataset, async (batch, batches) => {
+      await this.#tell({ type: "evaluate", batch, batches });
+      await pause();
+      stop.throwIfAborted();
     }).catch((error) => {
       if (error !== stop.reason) throw error;
     });
-    if (!result) return;
-    const metrics = evaluationMetrics(result, evalDataset.labels, computeMetrics);
-    this.#updateBest(metricNamed(this.#options.metricForBestModel, metrics));
-    return metrics;
+    if (!measured) return;
+    this.#updateBest(metricNamed(this.#options.metricForBestModel, measured.metrics));
+    return measured.metrics;
+  }
+
+  async #measure(dataset: Examples, onBatch?: EvaluateOptions["onBatch"]) {
+    const { perDeviceEvalBatchSize: batchSize, padToMultipleOf, computeMetrics } = this.#options;
+    const options = { batchSize, padToMultipleOf, ...onBatch && { onBatch } };
+    const result = await evaluate(this.#model, dataset, options);
+    return { ...result, metrics: evaluationMetrics(result, dataset.labels, computeMetrics) };
   }
 
   #updateBest(metric: number) {
