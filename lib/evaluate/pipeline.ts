@@ -58,6 +58,11 @@ export async function loadPipeline(
   const folder = await findFolder(folderOrName, MODEL_OR_ADAPTER, repository);
   const configPath = join(folder, "adapter_config.json");
   const config = await isFile(configPath) && JSON.parse(await Deno.readTextFile(configPath));
+  if (!config && base !== undefined) {
+    throw new RangeError(
+      `Cannot load a pipeline as 'base' must be left out for a whole model: current value is ${base}`,
+    );
+  }
   const baseName = base ?? config.base_model_name_or_path;
   if (config && !baseName) {
     throw new TypeError(

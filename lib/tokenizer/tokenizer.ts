@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { isFile } from "../files.ts";
 import { findFolder, REPOSITORY_OPTIONS, type RepositoryOptions } from "../hub/folder.ts";
 import { TOKENIZER, TOKENIZER_FILES } from "../hub/model.ts";
@@ -63,7 +63,7 @@ export async function loadTokenizer(
   const native = NativeTokenizer.fromFile(join(folder, "tokenizer.json"));
   native.disablePadding();
   native.setTruncation(maxLength);
-  const files = TOKENIZER_FILES.map((file) => join(folder, file));
+  const files = TOKENIZER_FILES.map((file) => resolve(folder, file));
   const present = await Promise.all(files.map(isFile));
   const encodeWhole = async (texts: string[]) =>
     (await native.encodeBatch(texts)).map((encoding) => encoding.getIds());

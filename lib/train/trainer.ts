@@ -54,6 +54,7 @@ export class Trainer {
   readonly #run: Run;
   readonly #state: TrainerState;
   readonly #checkpoints: Checkpoints;
+  #running = false;
   #disposed = false;
 
   /**
@@ -198,6 +199,16 @@ export class Trainer {
   }
 
   async #trainToEnd(): Promise<TrainResult> {
+    if (this.#running) {
+      throw new Error(
+        "Cannot train as this trainer is training already: await the earlier call of train() or resume()",
+      );
+    }
+    this.#running = true;
+    return await this.#trainSteps().finally(() => this.#running = false);
+  }
+
+  async #trainSteps(): Promise<TrainResult> {
     using interrupt = listenForInterrupt();
     const { signal } = interrupt;
     const { totalSteps, epochs } = this.#sampler;

@@ -353,3 +353,24 @@ Deno.test("Trainer's evaluate() and predict() measure the model as it is, with t
   const two = { inputIds: ten.inputIds.slice(0, 2), labels: ten.labels };
   assert.notEqual((await trainer.evaluate(two)).evalLoss, evalLoss);
 });
+
+Deno.test("Trainer refuses to train twice at once, and to continue once it is disposed of", async () => {
+  const model = await loadTiny(0);
+  const again: Promise<unknown>[] = [];
+  const trainer = makeTrainer(model, {
+    numTrainEpochs: 1,
+    listeners: [({ type }) => {
+      if (type === "begin") again.push(trainer.train().catch(({ message }) => message));
+    }],
+  });
+  await trainer.train();
+  assert.match(String(await again[0]), /is training already/);
+
+  const disposed: Trainer = makeTrainer(await loadTiny(0), {
+    numTrainEpochs: 2,
+    listeners: [({ type }) => {
+      if (type === "step") disposed.dispose();
+    }],
+  });
+  await assert.rejects(disposed.train(), /was disposed of after 1 of 4 steps/);
+});
