@@ -75,8 +75,7 @@ export async function loadPipeline(
 
 /** LABEL_0, LABEL_1, … for the classes of an adapter's own head, as Transformers names them; undefined without one. */
 async function headLabels(folder: string): Promise<string[] | undefined> {
-  const file = await openSafetensors(join(folder, "adapter_model.safetensors"));
-  file.close();
+  using file = await openSafetensors(join(folder, "adapter_model.safetensors"));
   const [, head] =
     [...file.tensors].find(([name]) =>
       /\.(classifier|score|classifier\.out_proj)(\.modules_to_save)?\.weight$/.test(name)
