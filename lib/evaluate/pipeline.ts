@@ -92,8 +92,7 @@ export async function loadPipeline(
  * LABEL_0, LABEL_1, … as Transformers names them.
  */
 async function headLabels(adapter: string, base: string): Promise<string[] | undefined> {
-  const file = await openSafetensors(join(adapter, "adapter_model.safetensors"));
-  file.close();
+  using file = await openSafetensors(join(adapter, "adapter_model.safetensors"));
   const [, head] =
     [...file.tensors].find(([name]) =>
       /\.(classifier|score|classifier\.out_proj)(\.modules_to_save)?\.weight$/.test(name)

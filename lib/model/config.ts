@@ -28,8 +28,8 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
     );
   };
   const requireOneOf = (key: string, allowed: unknown[]) => {
-    const named = allowed.filter((x) => x !== undefined).join(" or ");
-    if (!allowed.includes(raw[key])) refuse(key, named, raw[key]);
+    const range = allowed.filter((x) => x !== undefined).join(" or ");
+    if (!allowed.includes(raw[key])) refuse(key, range, raw[key]);
   };
   requireOneOf("model_type", Object.keys(families));
   const modelType = raw.model_type as ModelType;

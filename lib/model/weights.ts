@@ -42,30 +42,26 @@ async function readFile(
   shapes: Record<string, number[]>,
   weights: Map<string, tf.Variable>,
 ) {
-  const file = await openSafetensors(path);
-  try {
-    for (const stored of file.tensors.keys()) {
-      const name = currentName(stored, family, shapes);
-      if (family.ignored.test(name)) continue;
-      const expected = shapes[name];
-      if (!expected) {
-        throw new TypeError(
-          `Cannot load ${path} as '${stored}' must not be there: the model that config.json describes has ` +
-            `no such weight. ${REMEDY}`,
-        );
-      }
-      const tensor = await file.read(stored);
-      if (tensor.shape.join() !== expected.join()) {
-        throw new TypeError(
-          `Cannot load ${path} as '${stored}' must be [${expected}]: current value is [${tensor.shape}]. ` +
-            REMEDY,
-        );
-      }
-      const numbers = toFloat32(stored, tensor, path);
-      weights.set(name, tf.tidy(() => tf.variable(tf.tensor(numbers, expected))));
+  using file = await openSafetensors(path);
+  for (const stored of file.tensors.keys()) {
+    const name = currentName(stored, family, shapes);
+    if (family.ignored.test(name)) continue;
+    const expected = shapes[name];
+    if (!expected) {
+      throw new TypeError(
+        `Cannot load ${path} as '${stored}' must not be there: the model that config.json describes has ` +
+          `no such weight. ${REMEDY}`,
+      );
     }
-  } finally {
-    file.close();
+    const tensor = await file.read(stored);
+    if (tensor.shape.join() !== expected.join()) {
+      throw new TypeError(
+        `Cannot load ${path} as '${stored}' must be [${expected}]: current value is [${tensor.shape}]. ` +
+          REMEDY,
+      );
+    }
+    const numbers = toFloat32(stored, tensor, path);
+    weights.set(name, tf.tidy(() => tf.variable(tf.tensor(numbers, expected))));
   }
 }
 

@@ -24,14 +24,14 @@ export interface TensorToWrite {
 }
 
 /** An open file: its header is checked, its numbers are read on demand. */
-export interface SafetensorsFile {
+export interface SafetensorsFile extends Disposable {
   /** The texts of the header's `__metadata__`. */
   metadata: Record<string, string>;
   /** Dtype and shape of each tensor, in the order of their bytes. */
   tensors: Map<string, { dtype: Dtype; shape: number[] }>;
   /** Reads one tensor's bytes, and no others. */
   read(name: string): Promise<StoredTensor>;
-  /** Closes the file. */
+  /** Closes the file, as `using` does. */
   close(): void;
 }
 
@@ -82,6 +82,7 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
         return tensor;
       },
       close: () => file.close(),
+      [Symbol.dispose]: () => file.close(),
     };
   } catch (error) {
     file.close();
@@ -91,14 +92,10 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
 
 /** Reads every tensor of a .safetensors file; it throws what {@link openSafetensors} throws. */
 export async function readSafetensors(path: string): Promise<Map<string, StoredTensor>> {
-  const file = await openSafetensors(path);
-  try {
-    const tensors = new Map<string, StoredTensor>();
-    for (const name of file.tensors.keys()) tensors.set(name, await file.read(name));
-    return tensors;
-  } finally {
-    file.close();
-  }
+  using file = await openSafetensors(path);
+  const tensors = new Map<string, StoredTensor>();
+  for (const name of file.tensors.keys()) tensors.set(name, await file.read(name));
+  return tensors;
 }
 
 /**

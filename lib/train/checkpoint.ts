@@ -65,14 +65,10 @@ export async function readRun({ state, random, trained, optimizer, best }: Run, 
 
 /** Reads a file tensor by tensor; a value is freed after its use. */
 async function eachTensor(path: string, use: (name: string, value: tf.Tensor) => void) {
-  const file = await openSafetensors(path);
-  try {
-    for (const name of file.tensors.keys()) {
-      const { shape, data } = await file.read(name);
-      tf.tidy(() => use(name, tf.tensor(data as Float32Array, shape)));
-    }
-  } finally {
-    file.close();
+  using file = await openSafetensors(path);
+  for (const name of file.tensors.keys()) {
+    const { shape, data } = await file.read(name);
+    tf.tidy(() => use(name, tf.tensor(data as Float32Array, shape)));
   }
 }
 
