@@ -68,7 +68,7 @@ export interface Method<
   /** Prefix of its parameters' names in peft. */
   prefix: string;
   /**
-   * The configuration with every default filled in.
+   * The default configuration for a model.
    *
    * @param names What the parts of a layer are called in this model.
    * @param given The options that were given.

@@ -68,7 +68,9 @@ export function checkTargets(
   for (const value of asTargets(config.targetModules)) {
     const found = linears.filter((module) => matches(value, module));
     if (!found.some((module) => adapted.includes(module))) {
-      const what = `name layers that '${excludingOption(found[0]!, method, config)}' does not take`;
+      const what = `name layers that '${
+        excludingOption(found[0]!, method, config)
+      }' does not exclude`;
       refuse("targetModules", what, `${value} matches only ${found.join(", ")}`);
     }
     if (value === ALL) continue;

@@ -38,7 +38,7 @@ export function tensorFlowPort(
   };
 }
 
-/** TensorFlow's MatMul; `tf.matMul` would run BatchMatMul on a batch of one. */
+/** TensorFlow's MatMul; `tf.matMul` would run BatchMatMulV2 on a batch of one. */
 function product(
   a: tf.Tensor2D,
   b: tf.Tensor2D,

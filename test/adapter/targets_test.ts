@@ -69,19 +69,19 @@ const FAULTS: [Partial<LoraConfig>, RegExp][] = [
   ],
   [
     { targetModules: ["query", "classifier"] },
-    /must name layers that 'modulesToSave' does not take: .* classifier matches only classifier/,
+    /must name layers that 'modulesToSave' does not exclude: .* classifier matches only classifier/,
   ],
   [
     { targetModules: ["query"], modulesToSave: ["query"] },
-    /that 'modulesToSave' does not take: .* query matches only bert.encoder.layer.0.attention.self.query, bert/,
+    /that 'modulesToSave' does not exclude: .* query matches only bert.encoder.layer.0.attention.self.query, bert/,
   ],
   [
     { targetModules: ["query", "pooler.dense"], layersToTransform: 0 },
-    /that 'layersToTransform' does not take: .* pooler.dense matches only bert.pooler.dense/,
+    /that 'layersToTransform' does not exclude: .* pooler.dense matches only bert.pooler.dense/,
   ],
   [
     { targetModules: "all-linear", excludeModules: ".*" },
-    /that 'excludeModules' does not take: .* all-linear matches only/,
+    /that 'excludeModules' does not exclude: .* all-linear matches only/,
   ],
   [
     { excludeModules: ["key", "k_proj"] },
