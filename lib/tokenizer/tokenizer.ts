@@ -1,8 +1,19 @@
 import { join, resolve } from "node:path";
+import type { Tokenizer as NativeTokenizer } from "tokenizers";
 import { isFile } from "../files.ts";
 import { findFolder, REPOSITORY_OPTIONS, type RepositoryOptions } from "../hub/folder.ts";
 import { TOKENIZER, TOKENIZER_FILES } from "../hub/model.ts";
 import { checkOptions } from "../options.ts";
+import { openBackend } from "./backend.ts";
+import {
+  checkSettings,
+  isObject,
+  type Json,
+  maxLengthOf,
+  readFiles,
+  refuse,
+  type TokenizerFiles,
+} from "./settings.ts";
 
 /** Turns texts into token ids as the model's authors did. */
 export interface Tokenizer {
@@ -44,35 +55,31 @@ export async function loadTokenizer(
         " folder that saveModel wrote with the tokenizer, or a name on the Hub",
     );
   }
-  const config = await readJson(join(folder, "config.json"));
-  const { model_max_length = Infinity } = await readJson(join(folder, "tokenizer_config.json"));
-  const padTokenId = config.pad_token_id;
-  const positions = config.max_position_embeddings;
-  for (const [name, value] of Object.entries({ pad_token_id: padTokenId, positions })) {
-    if (Number.isInteger(value)) continue;
-    throw new TypeError(
-      `Cannot load a tokenizer as '${name}' in config.json must be a whole number: current value` +
-        ` is ${value}. Download the model again`,
-    );
-  }
-  // RoBERTa's positions start after the padding's: two of its 514 are never used.
-  const reserved = /roberta$/.test(config.model_type) ? padTokenId + 1 : 0;
-  const maxLength = Math.min(model_max_length, positions - reserved);
-
-  const { Tokenizer: NativeTokenizer } = await import("tokenizers");
-  const native = NativeTokenizer.fromFile(join(folder, "tokenizer.json"));
+  const files = await readFiles(folder);
+  checkSettings(files.settings);
+  const { native, named, isByWord } = await openBackend(files, join(folder, "tokenizer.json"));
   native.disablePadding();
-  native.setTruncation(maxLength);
-  const files = TOKENIZER_FILES.map((file) => resolve(folder, file));
-  const present = await Promise.all(files.map(isFile));
+  native.disableTruncation();
+  const fewest = 1 + (await native.encode("")).getLength();
+  const { padTokenId, positions } = limits(files.config, fewest);
+  const maxLength = Math.min(maxLengthOf(files.settings, fewest), positions);
+  const direction = truncationSide(files);
+  native.setTruncation(maxLength, { direction });
+  await checkTypes(native, files.settings);
+
+  const pad = named.get("pad_token");
+  const cut = isByWord && direction === "right" ? head : (text: string) => text;
+  const cleanUp = files.settings.clean_up_tokenization_spaces === true && !isBpe(files);
+  const paths = TOKENIZER_FILES.map((file) => resolve(folder, file));
+  const present = await Promise.all(paths.map(isFile));
   const encodeWhole = async (texts: string[]) =>
     (await native.encodeBatch(texts)).map((encoding) => encoding.getIds());
   return {
-    padTokenId,
+    padTokenId: pad === undefined ? padTokenId : native.tokenToId(pad) ?? padTokenId,
     maxLength,
-    files: files.filter((_, i) => present[i]),
+    files: paths.filter((_, i) => present[i]),
     async encode(texts) {
-      const heads = texts.map((text) => head(text, maxLength));
+      const heads = texts.map((text) => cut(text, maxLength));
       const ids = await encodeWhole(heads);
       for (const [i, text] of texts.entries()) {
         const tooFew = ids[i]!.length < maxLength && heads[i]!.length < text.length;
@@ -80,20 +87,70 @@ export async function loadTokenizer(
       }
       return ids;
     },
-    decode: (ids) => native.decode(ids, true),
+    async decode(ids) {
+      const text = await native.decode(ids, true);
+      return cleanUp ? withoutSpaces(text) : text;
+    },
   };
 }
+
+/** The padding id and the number of positions of a model, by Transformers' defaults where `config.json` lacks them. */
+function limits({ model_type, pad_token_id, max_position_embeddings }: Json, fewest: number) {
+  // RoBERTa's positions start after the padding's: two of its 514 are never used.
+  const isRoberta = /roberta$/.test(String(model_type));
+  const padTokenId = pad_token_id ?? (isRoberta ? 1 : 0);
+  const isWhole = (value: unknown, from: number) =>
+    Number.isInteger(value) && Number(value) >= from;
+  if (!isWhole(padTokenId, 0)) {
+    refuse("pad_token_id", "config.json", "a whole number from 0", padTokenId);
+  }
+  const reserved = isRoberta ? Number(padTokenId) + 1 : 0;
+  const positions = max_position_embeddings ?? 512;
+  if (!isWhole(positions, reserved + fewest)) {
+    const expected = `a whole number from ${reserved + fewest}`;
+    refuse("max_position_embeddings", "config.json", expected, positions);
+  }
+  return { padTokenId: Number(padTokenId), positions: Number(positions) - reserved };
+}
+
+/** Where a long text is cut: at the side that tokenizer_config.json names, or else tokenizer.json. */
+function truncationSide({ settings, tokenizer }: TokenizerFiles): "left" | "right" {
+  const { direction } = isObject(tokenizer.truncation) ? tokenizer.truncation : {};
+  const side = settings.truncation_side ?? String(direction ?? "right").toLowerCase();
+  return side === "left" ? "left" : "right";
+}
+
+/** Refuses token types other than 0 where the model would be given them, as it is not here. */
+async function checkTypes(native: NativeTokenizer, { model_input_names: names }: Json) {
+  if (!Array.isArray(names) || !names.includes("token_type_ids")) return;
+  const types = (await native.encode("a")).getTypeIds();
+  if (types.every((type) => type === 0)) return;
+  const remedy = "Give all tokens of a single text type 0";
+  refuse("post_processor", "tokenizer.json", "one whose token types are 0", types, remedy);
+}
+
+const isBpe = ({ tokenizer }: TokenizerFiles) =>
+  isObject(tokenizer.model) && tokenizer.model.type === "BPE";
+
+/** As `clean_up_tokenization` of Transformers. */
+const withoutSpaces = (text: string) =>
+  [" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're"]
+    .reduce((text, spaced) => text.replaceAll(spaced, spaced.trim()), text);
 
 /**
  * The beginning of a long text, up to a space: words are tokenized one by one, so its tokens are those
  * that the text begins with. At 20 characters a token it nearly always has more than are kept.
+ *
+ * The space is a single one between letters with case, or digits: no added token strips or holds it, no accent joins it,
+ * and no expression looks across it.
  */
 function head(text: string, maxLength: number): string {
   const most = 20 * maxLength;
-  const end = text.lastIndexOf(" ", most);
-  return text.length > most && end > 0 ? text.slice(0, end) : text;
+  if (text.length <= most) return text;
+  for (let end = most; (end = text.lastIndexOf(" ", end)) > 0; end--) {
+    if (BETWEEN_WORDS.test(text.slice(end - 1, end + 2))) return text.slice(0, end);
+  }
+  return text;
 }
 
-async function readJson(path: string) {
-  return await isFile(path) ? JSON.parse(await Deno.readTextFile(path)) : {};
-}
+const BETWEEN_WORDS = /^[\p{Lu}\p{Ll}\p{Nd}] [\p{Lu}\p{Ll}\p{Nd}]$/u;
