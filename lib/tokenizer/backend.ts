@@ -148,6 +148,8 @@ export interface Backend {
   native: NativeTokenizer;
   /** The special tokens' contents by name, such as `pad_token`. */
   named: Map<string, string>;
+  /** The kind of its model, such as WordPiece. */
+  model: unknown;
   /** Whether the tokens of a text's beginning are those that the text begins with, if it ends before a space. */
   isByWord: boolean;
 }
@@ -170,9 +172,8 @@ export async function openBackend(files: TokenizerFiles, path: string): Promise<
   if (!made) checkExpressions(tokenizer, path);
 
   const { AddedToken, Tokenizer } = await import("tokenizers");
-  const content = made
-    ? JSON.stringify({ version: "1.0", ...made.build(tokenizer, files.settings, named) })
-    : files.text;
+  const file = made?.build(tokenizer, files.settings, named);
+  const content = file ? JSON.stringify({ version: "1.0", ...file }) : files.text;
   let native: NativeTokenizer;
   try {
     native = Tokenizer.fromString(content);
@@ -194,7 +195,13 @@ export async function openBackend(files: TokenizerFiles, path: string): Promise<
     );
   }
   const isPlain = toAdd.every(({ content }) => /^[\x21-\x7e]*$/.test(content));
-  return { native, named, isByWord: made !== undefined && isPlain };
+  const { model } = file ?? tokenizer;
+  return {
+    native,
+    named,
+    model: isObject(model) ? model.type : undefined,
+    isByWord: made !== undefined && isPlain,
+  };
 }
 
 function className({ settings, config }: TokenizerFiles): string {

@@ -107,6 +107,8 @@ const DEMANDS: Record<string, [(value: unknown) => boolean, string, string?]> = 
     "a list of tokenizer.json alone",
     "Keep the version that is meant, as tokenizer.json",
   ],
+  trust_remote_code: [(value) => value === false, "false", WITHIN],
+  gguf_file: [isEmpty, "null", WITHIN],
   tokenizer_object: [isEmpty, "null", WITHIN],
   tokenizer_truncation: [isEmpty, "null", WITHIN],
   tokenizer_padding: [isEmpty, "null", WITHIN],
@@ -164,14 +166,15 @@ export function specialTokens(
   const fields: Json = { ...settings };
   if (isOlder) {
     for (const [field, value] of Object.entries(map)) {
-      fields[field] = isObject(value) && !isExtra(field) ? { ...value, special: true } : value;
+      fields[field] = isObject(value) ? asSpecial(value) : value;
     }
   }
   const { extra_special_tokens, additional_special_tokens } = settings;
   let extra = isFalsy(extra_special_tokens) ? additional_special_tokens : extra_special_tokens;
   if (isOlder) extra = merged(extra ?? map.additional_special_tokens, map.extra_special_tokens);
+  if (extra && typeof extra !== "object") refuse(EXTRA, SETTINGS, "a list of tokens", extra);
   const own = Object.keys(fields).filter((field) =>
-    field.endsWith("_token") && (isObject(fields[field]) || typeof fields[field] === "string")
+    field.endsWith("_token") && (isToken(fields[field]) || typeof fields[field] === "string")
   );
   const specific = { ...asObject(settings.model_specific_special_tokens), ...asObject(extra) };
 
@@ -182,12 +185,12 @@ export function specialTokens(
     const value = fields[name] ?? specific[name] ?? (name in fields ? null : defaults[name]);
     if (value === null || value === undefined) continue;
     const listedOne = name in fields && byContent.get(contentOf(value));
-    named.set(name, listedOne || addedToken(value, name, SETTINGS));
+    named.set(name, listedOne || namedToken(value, name));
   }
 
   const known = new Set([...present, ...byContent.keys()]);
   const others = [...named.values()];
-  others.push(...asList(extra).map((token) => addedToken(token, EXTRA, SETTINGS)));
+  others.push(...asList(extra).map((token) => namedToken(token, EXTRA)));
   const specials = new Set([...named.values()].map(({ content }) => content));
   const toAdd = [...listed].sort(([a], [b]) => a - b).map(([, token]) => token);
   toAdd.push(...others.filter(({ content }) => !known.has(content)));
@@ -223,11 +226,16 @@ function olderTokens(files: TokenizerFiles, fields: Json, extra: unknown) {
   return listed;
 }
 
-/** A token as the files write it: its content, with or without flags. */
-function addedToken(value: unknown, field: string, file: string): AddedToken {
+/** A token that a setting names: its text, or what Transformers would take for an `AddedToken`. */
+function namedToken(value: unknown, field: string): AddedToken {
   if (typeof value === "string") return { content: value, special: true };
+  if (isToken(value)) return addedToken(value, field, SETTINGS);
+  return refuse(field, SETTINGS, "a text, or an object whose '__type' is AddedToken", value);
+}
+
+function addedToken(value: unknown, field: string, file: string): AddedToken {
   if (!isObject(value) || typeof value.content !== "string") {
-    return refuse(field, file, "a token: a text, or an object with its 'content'", value);
+    return refuse(field, file, "a token with a text 'content'", value);
   }
   const { content, single_word, lstrip, rstrip, normalized, special } = value;
   const flags = { single_word, lstrip, rstrip, normalized, special };
@@ -240,7 +248,8 @@ function addedToken(value: unknown, field: string, file: string): AddedToken {
 
 const EXTRA = "extra_special_tokens";
 
-const isExtra = (field: string) => field === EXTRA;
+/** A token of `special_tokens_map.json`. */
+const asSpecial = (token: Json) => ({ ...token, __type: "AddedToken", special: true });
 
 const isFalsy = (value: unknown) =>
   !value || Array.isArray(value) && value.length === 0 ||
@@ -254,9 +263,12 @@ export function isObject(value: unknown): value is Json {
 const asList = (value: unknown): unknown[] => Array.isArray(value) ? value : [];
 const asObject = (value: unknown): Json => isObject(value) ? value : {};
 
+const isToken = (value: unknown): value is Json => isObject(value) && value.__type === "AddedToken";
+
 function merged(extra: unknown, more: unknown) {
   if (isObject(more)) return { ...asObject(extra), ...more };
-  return Array.isArray(more) ? [...asList(extra), ...more] : extra;
+  if (!Array.isArray(more)) return extra;
+  return [...asList(extra), ...more.map((token) => isObject(token) ? asSpecial(token) : token)];
 }
 
 const contentOf = (value: unknown) =>

@@ -56,8 +56,9 @@ export async function loadTokenizer(
     );
   }
   const files = await readFiles(folder);
+  const path = join(folder, "tokenizer.json");
   checkSettings(files.settings);
-  const { native, named, isByWord } = await openBackend(files, join(folder, "tokenizer.json"));
+  const { native, named, model, isByWord } = await openBackend(files, path);
   native.disablePadding();
   native.disableTruncation();
   const fewest = 1 + (await native.encode("")).getLength();
@@ -69,11 +70,20 @@ export async function loadTokenizer(
 
   const pad = named.get("pad_token");
   const cut = isByWord && direction === "right" ? head : (text: string) => text;
-  const cleanUp = files.settings.clean_up_tokenization_spaces === true && !isBpe(files);
+  const { clean_up_tokenization_spaces: cleansUp, [EVEN_BPE]: evenBpe } = files.settings;
+  const cleanUp = cleansUp && (model !== "BPE" || evenBpe) ? withoutSpaces : String;
   const paths = TOKENIZER_FILES.map((file) => resolve(folder, file));
   const present = await Promise.all(paths.map(isFile));
-  const encodeWhole = async (texts: string[]) =>
-    (await native.encodeBatch(texts)).map((encoding) => encoding.getIds());
+  const encodeWhole = async (texts: string[]) => {
+    const encodings = await native.encodeBatch(texts).catch((error: Error) => {
+      throw new TypeError(
+        `Cannot encode a text as ${path} must have an id for each of its parts: current value is ` +
+          `refused with '${error.message}'. Name as unk_token one that it has`,
+        { cause: error },
+      );
+    });
+    return encodings.map((encoding) => encoding.getIds());
+  };
   return {
     padTokenId: pad === undefined ? padTokenId : native.tokenToId(pad) ?? padTokenId,
     maxLength,
@@ -87,10 +97,7 @@ export async function loadTokenizer(
       }
       return ids;
     },
-    async decode(ids) {
-      const text = await native.decode(ids, true);
-      return cleanUp ? withoutSpaces(text) : text;
-    },
+    decode: async (ids) => cleanUp(await native.decode(ids, true)),
   };
 }
 
@@ -129,8 +136,7 @@ async function checkTypes(native: NativeTokenizer, { model_input_names: names }:
   refuse("post_processor", "tokenizer.json", "one whose token types are 0", types, remedy);
 }
 
-const isBpe = ({ tokenizer }: TokenizerFiles) =>
-  isObject(tokenizer.model) && tokenizer.model.type === "BPE";
+const EVEN_BPE = "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output";
 
 /** As `clean_up_tokenization` of Transformers. */
 const withoutSpaces = (text: string) =>
