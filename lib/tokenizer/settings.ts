@@ -173,20 +173,22 @@ export function specialTokens(
   let extra = isFalsy(extra_special_tokens) ? additional_special_tokens : extra_special_tokens;
   if (isOlder) extra = merged(extra ?? map.additional_special_tokens, map.extra_special_tokens);
   if (extra && typeof extra !== "object") refuse(EXTRA, SETTINGS, "a list of tokens", extra);
-  const own = Object.keys(fields).filter((field) =>
-    field.endsWith("_token") && (isToken(fields[field]) || typeof fields[field] === "string")
-  );
-  const specific = { ...asObject(settings.model_specific_special_tokens), ...asObject(extra) };
+  const specific = {
+    ...modelTokens(fields),
+    ...asObject(settings.model_specific_special_tokens),
+    ...modelTokens(settings),
+    ...asObject(extra),
+  };
 
   const listed = isOlder ? olderTokens(files, fields, extra) : listedTokens(settings);
   const byContent = new Map([...listed.values()].map((token) => [token.content, token]));
   const named = new Map<string, AddedToken>();
-  for (const name of new Set([...NAMES, ...own, ...Object.keys(specific)])) {
-    const value = fields[name] ?? specific[name] ?? (name in fields ? null : defaults[name]);
+  for (const name of NAMES) {
+    const value = name in fields ? fields[name] : defaults[name];
     if (value === null || value === undefined) continue;
-    const listedOne = name in fields && byContent.get(contentOf(value));
-    named.set(name, listedOne || namedToken(value, name));
+    named.set(name, name in fields && byContent.get(contentOf(value)) || namedToken(value, name));
   }
+  for (const name in specific) named.set(name, namedToken(specific[name], name));
 
   const known = new Set([...present, ...byContent.keys()]);
   const others = [...named.values()];
@@ -247,6 +249,15 @@ function addedToken(value: unknown, field: string, file: string): AddedToken {
 }
 
 const EXTRA = "extra_special_tokens";
+
+/** Tokens that a model names beside the usual ones, such as `image_token`. */
+const modelTokens = (fields: Json) =>
+  Object.fromEntries(
+    Object.entries(fields).filter(([name, value]) =>
+      name.endsWith("_token") && !NAMES.includes(name) &&
+      (isToken(value) || typeof value === "string")
+    ),
+  );
 
 /** A token of `special_tokens_map.json`. */
 const asSpecial = (token: Json) => ({ ...token, __type: "AddedToken", special: true });

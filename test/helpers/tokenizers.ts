@@ -19,8 +19,9 @@ const MODEL_TYPES = { wordpiece: "bert", byteLevel: "roberta", unigram: "xlm-rob
 /** Writes the files of a case into a folder that goes away with its scope. */
 export async function tokenizerFolder(
   { tokenizer, settings, map, added, patch, config }: TokenizerCase,
+  dir?: string,
 ) {
-  const path = await Deno.makeTempDir();
+  const path = await Deno.makeTempDir({ ...dir && { dir } });
   const hasLimit = "max_len" in settings && !("model_max_length" in settings);
   const files = {
     "tokenizer.json": { ...reference.tokenizers[tokenizer], ...patch },

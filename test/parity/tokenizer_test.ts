@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { createRandom, loadTokenizer } from "lightweight-finetuning";
+import { parity, python } from "../helpers/live.ts";
+import { randomText } from "../helpers/random_text.ts";
+import { type TokenizerCase, tokenizerFolder } from "../helpers/tokenizers.ts";
+import reference from "../fixtures/tokenizer/classes.json" with { type: "json" };
+
+const FOLDERS = Number(Deno.env.get("TOKENIZER_FOLDERS") ?? 60);
+const TEXTS = 50;
+const cases = (reference.cases as TokenizerCase[]).filter(({ error }) => !error);
+
+parity("settings drawn together give AutoTokenizer's ids of random texts", async (folder) => {
+  const stream = createRandom(Number(Deno.env.get("SEED") ?? 1));
+  const random = () => stream.uniform(1)[0]!;
+  const pick = <T>(from: T[]) => from[Math.floor(random() * from.length)]!;
+  const drawn = Array.from({ length: FOLDERS }, () => {
+    const { tokenizer, config } = pick(cases);
+    const others = cases.filter((one) => one.tokenizer === tokenizer);
+    const merge = (part: "settings" | "map" | "added" | "patch") =>
+      Object.assign({}, ...[1, 2, 3].map(() => pick(others)[part]));
+    return {
+      tokenizer,
+      config,
+      settings: { ...merge("settings"), model_max_length: pick([3, 7, 20, 300]) },
+      map: merge("map"),
+      added: merge("added"),
+      patch: merge("patch"),
+    } as TokenizerCase;
+  });
+  const tried = [];
+  for (const one of drawn) {
+    const texts = Array.from({ length: TEXTS }, () => randomText(random));
+    tried.push([(await tokenizerFolder(one, folder)).path, texts] as const);
+  }
+  await Deno.writeTextFile(`${folder}/cases.json`, JSON.stringify(tried));
+  await python("../fixtures/tokenizer.py", folder);
+
+  const live = JSON.parse(await Deno.readTextFile(`${folder}/live.json`));
+  assert.deepEqual(live.fields, reference.fields);
+  let refused = 0;
+  for (const [i, [path, texts]] of tried.entries()) {
+    const encode = async () => (await loadTokenizer(path)).encode(texts);
+    const { ids, error } = live.outcomes[i];
+    if (error) {
+      await assert.rejects(encode, TypeError, error + JSON.stringify(drawn[i]));
+      refused++;
+      continue;
+    }
+    const ours = (await encode()).map((row) => row.join(" "));
+    assert.deepEqual(ours, ids.split(" | "), JSON.stringify(drawn[i]));
+  }
+  assert.ok(refused < FOLDERS / 2);
+  console.log(`${FOLDERS - refused} folders of ${TEXTS} texts alike, ${refused} refused by both`);
+});
