@@ -1,4 +1,5 @@
 import type { Processor, Tokenizer as NativeTokenizer } from "tokenizers";
+import { checkParts } from "./safety.ts";
 import { isObject, type Json, refuse, specialTokens, type TokenizerFiles } from "./settings.ts";
 
 /** How a class of Transformers 5.23 makes its tokenizer: of `tokenizer.json` it takes the vocabulary alone. */
@@ -169,14 +170,15 @@ export async function openBackend(files: TokenizerFiles, path: string): Promise<
     if (named.has(token)) continue;
     refuse(token, "tokenizer_config.json", `a text, as ${name} needs it`, null);
   }
-  if (!made) checkExpressions(tokenizer, path);
 
   const { AddedToken, Tokenizer } = await import("tokenizers");
   const file = made?.build(tokenizer, files.settings, named);
-  const content = file ? JSON.stringify({ version: "1.0", ...file }) : files.text;
+  checkParts(file ?? tokenizer, path);
   let native: NativeTokenizer;
   try {
-    native = Tokenizer.fromString(content);
+    native = Tokenizer.fromString(
+      file ? JSON.stringify({ version: "1.0", ...file }) : files.text,
+    );
     native.addAddedTokens(toAdd.map((token) =>
       new AddedToken(token.content, token.special, {
         singleWord: token.single_word,
@@ -231,34 +233,3 @@ function vocabulary(model: unknown): unknown {
 }
 
 const contentOf = (token: unknown) => isObject(token) ? String(token.content) : "";
-
-// One character of a text: itself, an escape or a set.
-const ATOM = String.raw`(?:[^\\[\](){}*+?|^$]|\\[^\w]|\\[dDwWsSnrt]|\\[pP]\{\^?\w+\}|` +
-  String.raw`\[(?:[^\\[\]&]|\\[^\w]|\\[dDwWsSnrt]|\\[pP]\{\^?\w+\})+\])`;
-const ALTERNATIVE = String.raw`${ATOM}*(?:${ATOM}\?)?${ATOM}*` +
-  String.raw`(?:${ATOM}(?:[*+]|\{\d{1,3}(?:,\d{0,3})?\}))?(?:\(\?!\\S\))?`;
-const LINEAR = new RegExp(`^${ALTERNATIVE}(?:\\|${ALTERNATIVE})*$`, "u");
-
-/**
- * Refuses expressions whose time may explode: the native engine ends the process after ten million steps back.
- *
- * In those it passes, a repetition is of one character and the end of its alternative, so there is nothing after it
- * that can fail and send it back, but for GPT-2's `(?!\S)`, which does so once.
- */
-function checkExpressions({ normalizer, pre_tokenizer, decoder }: Json, path: string) {
-  const expressions = (part: unknown): unknown[] =>
-    typeof part !== "object" || part === null
-      ? []
-      : Object.entries(part).flatMap(([key, value]) =>
-        key === "Regex" ? [value] : expressions(value)
-      );
-  for (const expression of expressions([normalizer, pre_tokenizer, decoder])) {
-    const text = String(expression);
-    if (text.length <= 1000 && LINEAR.test(text)) continue;
-    throw new TypeError(
-      `Cannot load a tokenizer as an expression in ${path} must repeat single characters only, and ` +
-        `nothing after them: current value is '${text.slice(0, 200)}'. On some texts such an ` +
-        "expression never ends; write it without groups, as alternatives that end in a repetition",
-    );
-  }
-}

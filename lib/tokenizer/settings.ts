@@ -69,7 +69,7 @@ export function refuse(
 ): never {
   throw new TypeError(
     `Cannot load a tokenizer as '${field}' in ${file} must be ${expected}: current value is ` +
-      `${JSON.stringify(value)}. ${remedy}`,
+      `${String(JSON.stringify(value)).slice(0, 200)}. ${remedy}`,
   );
 }
 
