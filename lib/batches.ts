@@ -22,11 +22,14 @@ export interface Batch {
   length: number;
 }
 
+/** The longest that rows can be padded to: no encoder has positions for as many tokens. */
+export const LONGEST = 2 ** 16;
+
 /**
  * Pads the chosen rows to the longest among them, as Transformers' DataCollatorWithPadding does.
  *
  * @param padToMultipleOf The padded length is a multiple of this. @default {1}
- * @throws {RangeError} When a row has no ids or no label.
+ * @throws {RangeError} When a row has no ids or no label, or a number is not whole or out of its range.
  */
 export function collate(
   examples: Examples,
@@ -35,11 +38,16 @@ export function collate(
   padToMultipleOf = 1,
 ): Batch {
   const texts = rows.map((row) => examples.inputIds[row] ?? missing(examples, row));
-  const longest = Math.max(...texts.map((ids) => ids.length));
+  const longest = texts.reduce((longest, ids) => Math.max(longest, ids.length), 0);
+  requireWhole("the longest row's length", longest, 1, LONGEST);
+  requireWhole("'padToMultipleOf'", padToMultipleOf, 1, LONGEST);
+  requireWhole("'padTokenId'", padTokenId, 0, MOST);
   const length = Math.ceil(longest / padToMultipleOf) * padToMultipleOf;
   const inputIds = new Int32Array(rows.length * length).fill(padTokenId);
   const attentionMask = new Int32Array(rows.length * length);
   texts.forEach((ids, i) => {
+    const wrong = Array.prototype.find.call(ids, (id) => !isWhole(id, 0, MOST));
+    if (wrong !== undefined) requireWhole(`an id of row ${rows[i]}`, wrong, 0, MOST);
     inputIds.set(ids, i * length);
     attentionMask.fill(1, i * length, i * length + ids.length);
   });
@@ -49,6 +57,8 @@ export function collate(
 
 /**
  * Cuts an order of rows into padded batches; the last one may be smaller.
+ *
+ * @throws {RangeError} When the batch size is not a whole number above 0, or as {@link collate} does.
  *
  * @example
  * ```ts
@@ -64,6 +74,7 @@ export function* batches(
   padTokenId: number,
   padToMultipleOf = 1,
 ): Generator<Batch> {
+  requireWhole("'batchSize'", batchSize, 1, Infinity);
   for (let start = 0; start < order.length; start += batchSize) {
     const rows = order.slice(start, start + batchSize);
     yield collate(examples, rows, padTokenId, padToMultipleOf);
@@ -74,6 +85,21 @@ export function* batches(
 export function byLength(examples: Examples): number[] {
   const length = (row: number) => examples.inputIds[row]?.length ?? 0;
   return examples.inputIds.map((_, row) => row).sort((a, b) => length(b) - length(a) || a - b);
+}
+
+/** The largest number of an Int32Array. */
+const MOST = 2 ** 31 - 1;
+
+const isWhole = (value: number, least: number, most: number) =>
+  (Number.isInteger(value) || value === Infinity) && value >= least && value <= most;
+
+function requireWhole(what: string, value: number, least: number, most: number) {
+  if (isWhole(value, least, most)) return;
+  const range = most === Infinity ? `from ${least}` : `from ${least} to ${most}`;
+  throw new RangeError(
+    `Cannot make a batch as ${what} must be a whole number ${range}: current value is ` +
+      Deno.inspect(value),
+  );
 }
 
 function missing({ inputIds, labels }: Examples, row: number): never {

@@ -33,6 +33,48 @@ Deno.test("collate() refuses a row that has no ids or no label", () => {
   assertRefused({ ...rows, labels: [1, 0] }, 2, 2);
 });
 
+Deno.test("collate() refuses numbers that are not whole or out of their range", () => {
+  const assertRefused = (make: () => unknown, what: string, range: string, value: unknown) =>
+    assert.throws(make, {
+      name: "RangeError",
+      message: `Cannot make a batch as ${what} must be a whole number ${range}: current value is ` +
+        Deno.inspect(value),
+    });
+  for (const multiple of [0, -1, 1.5, NaN, Infinity, 65537, 1e9, "2" as unknown as number]) {
+    const make = () => collate(rows, [0], 0, multiple);
+    assertRefused(make, "'padToMultipleOf'", "from 1 to 65536", multiple);
+  }
+  for (const id of [-1, 1.5, NaN, 2 ** 31, Infinity, "7" as unknown as number, 7n as never]) {
+    const make = () => collate({ inputIds: [[1], [1, id]], labels: [0, 0] }, [1], 0);
+    assertRefused(make, "an id of row 1", "from 0 to 2147483647", id);
+    assertRefused(() => collate(rows, [0], id), "'padTokenId'", "from 0 to 2147483647", id);
+  }
+  const length = "the longest row's length";
+  assertRefused(() => collate(rows, [], 0), length, "from 1 to 65536", 0);
+  const empty = { inputIds: [[]], labels: [0] };
+  assertRefused(() => collate(empty, [0], 0), length, "from 1 to 65536", 0);
+  const long = { inputIds: [new Int32Array(65537)], labels: [0] };
+  assertRefused(() => collate(long, [0], 0), length, "from 1 to 65536", 65537);
+});
+
+Deno.test("collate() takes as many rows as there are", () => {
+  const count = 200_000; // more than a call's arguments
+  const many = { inputIds: Array(count).fill([3]), labels: new Int32Array(count) };
+  assert.equal(collate(many, many.inputIds.map((_, row) => row), 0).size, count);
+});
+
+Deno.test("batches() refuses a batch size with which it would never end", () => {
+  for (const size of [0, -1, NaN, 1.5]) {
+    const order = [0, 1];
+    assert.throws(() => batches(rows, order, size, 0).next(), {
+      name: "RangeError",
+      message: "Cannot make a batch as 'batchSize' must be a whole number from 1: current value " +
+        `is ${size}`,
+    });
+  }
+  assert.equal([...batches(rows, [0, 1], Infinity, 0)].length, 1);
+});
+
 Deno.test("batches() cuts the order into batches, the last one smaller", () => {
   const cut = [...batches(rows, [2, 0, 1], 2, 0)];
   assert.deepEqual(cut.map((batch) => [batch.rows, batch.length]), [[[2, 0], 3], [[1], 1]]);

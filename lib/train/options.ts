@@ -1,4 +1,4 @@
-import type { Examples } from "../batches.ts";
+import { type Examples, LONGEST } from "../batches.ts";
 import { checkOptions, withDefaults } from "../options.ts";
 import type { TrainerListener } from "./events.ts";
 import { type ComputeMetrics, metricNamed } from "./metrics.ts";
@@ -136,12 +136,16 @@ const RANGES = [
     "perDeviceTrainBatchSize",
     "gradientAccumulationSteps",
     "perDeviceEvalBatchSize",
-    "padToMultipleOf",
     "evalSteps",
     "loggingSteps",
     "saveSteps",
     "saveTotalLimit",
   ]],
+  [
+    `a whole number from 1 to ${LONGEST}`,
+    (value: number) => isCount(value) && value <= LONGEST,
+    ["padToMultipleOf"],
+  ],
   ["-1 or a whole number above 0", (value: number) => value === -1 || isCount(value), ["maxSteps"]],
 ] as const;
 
