@@ -3,6 +3,8 @@ import { loadTokenizer } from "../../lib/tokenizer/tokenizer.ts";
 import { tokenizerFolder } from "../helpers/tokenizers.ts";
 import classes from "../fixtures/tokenizer/classes.json" with { type: "json" };
 
+const config = { model_type: "bert", max_position_embeddings: 512, pad_token_id: 0 };
+
 /** Expressions by whether matching them takes time in proportion to the text, whatever the text. */
 const EXPRESSIONS: [boolean, string[]][] = [
   [true, [
@@ -45,7 +47,12 @@ for (const [passes, expressions] of EXPRESSIONS) {
       ];
       for (const patch of patches) {
         const settings = { tokenizer_class: "PreTrainedTokenizerFast" };
-        await using folder = await tokenizerFolder({ tokenizer: "wordpiece", settings, patch });
+        await using folder = await tokenizerFolder({
+          tokenizer: "wordpiece",
+          settings,
+          patch,
+          config,
+        });
         if (passes) {
           const texts = ["a", "ab", " ", "1", "'", "the  bank 42"].map((text) => text.repeat(1e4));
           const tokenizer = await loadTokenizer(folder.path);
@@ -54,7 +61,7 @@ for (const [passes, expressions] of EXPRESSIONS) {
           const message = /an expression must repeat .* in .*\/tokenizer\.json: current/;
           await assert.rejects(loadTokenizer(folder.path), { name: "TypeError", message });
         }
-        const read = await tokenizerFolder({ tokenizer: "wordpiece", settings: {}, patch });
+        const read = await tokenizerFolder({ tokenizer: "wordpiece", settings: {}, patch, config });
         await loadTokenizer(read.path); // BertTokenizer takes none of it
         await read[Symbol.asyncDispose]();
       }
@@ -103,7 +110,12 @@ for (const [message, patches] of Object.entries(FATAL)) {
       for (const tokenizer_class of ["PreTrainedTokenizerFast", "XLMRobertaTokenizer"]) {
         const isTaken = tokenizer_class.startsWith("Pre") || message.includes("charsmap");
         if (!isTaken && "model" in patch) continue; // the class needs another
-        const files = { tokenizer: "unigram", settings: { tokenizer_class }, patch } as const;
+        const files = {
+          tokenizer: "unigram",
+          settings: { tokenizer_class },
+          patch,
+          config,
+        } as const;
         await using folder = await tokenizerFolder(files);
         const loading = loadTokenizer(folder.path);
         const expected = {
