@@ -1,6 +1,7 @@
 import type { Processor, Tokenizer as NativeTokenizer } from "tokenizers";
 import { checkParts } from "./safety.ts";
-import { isObject, type Json, refuse, specialTokens, type TokenizerFiles } from "./settings.ts";
+import { isObject, type Json, refuse, SETTINGS, type TokenizerFiles } from "./settings.ts";
+import { specialTokens } from "./special_tokens.ts";
 
 /** How a class of Transformers 5.23 makes its tokenizer: of `tokenizer.json` it takes the vocabulary alone. */
 interface TokenizerClass {
@@ -168,7 +169,7 @@ export async function openBackend(files: TokenizerFiles, path: string): Promise<
   );
   for (const token of made?.needed ?? []) {
     if (named.has(token)) continue;
-    refuse(token, "tokenizer_config.json", `a text, as ${name} needs it`, null);
+    refuse(token, SETTINGS, `a text, as ${name} needs it`, null);
   }
 
   const { AddedToken, Tokenizer } = await import("tokenizers");
@@ -209,7 +210,7 @@ export async function openBackend(files: TokenizerFiles, path: string): Promise<
 function className({ settings, config }: TokenizerFiles): string {
   const modelType = String(config.model_type);
   const [value, field, file] = settings.tokenizer_class
-    ? [settings.tokenizer_class, "tokenizer_class", "tokenizer_config.json"]
+    ? [settings.tokenizer_class, "tokenizer_class", SETTINGS]
     : config.tokenizer_class
     ? [config.tokenizer_class, "tokenizer_class", "config.json"]
     : [OF_MODEL[modelType] ?? config.model_type, "model_type", "config.json"];

@@ -30,10 +30,12 @@ export interface Tokenizer {
 }
 
 /**
- * Opens the tokenizer of a model's folder with Hugging Face's own `tokenizers`.
+ * Opens the tokenizer of a model's folder with Hugging Face's own `tokenizers`, as AutoTokenizer of Transformers 5.23 does:
+ * by its class, `tokenizer_config.json`, and the files of special tokens.
  *
  * @param folderOrName A folder with `tokenizer.json` and `config.json`, or `organisation/name` of the Hub.
- * @throws {TypeError} When an option is unknown, a file is missing, or `config.json` lacks a number.
+ * @throws {TypeError} When an option is unknown, or a file is missing, malformed, or asks for what gives other ids here than
+ * in Transformers; `encode` when a text has a part without an id.
  *
  * @example
  * ```ts ignore
@@ -57,7 +59,7 @@ export async function loadTokenizer(
   }
   const files = await readFiles(folder);
   const path = join(folder, "tokenizer.json");
-  checkSettings(files.settings);
+  checkSettings(files);
   const { native, named, model, isByWord } = await openBackend(files, path);
   native.disablePadding();
   native.disableTruncation();

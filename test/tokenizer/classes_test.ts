@@ -118,7 +118,10 @@ Deno.test("every field that Transformers reads is honoured, refused, or without 
     if (becomes === "refused") {
       await assert.rejects(
         outcome({ tokenizer: "wordpiece", settings: { [field]: REFUSED[field] } }),
-        { name: "TypeError", message: new RegExp(`'${field}' in tokenizer_config\\.json must be`) },
+        {
+          name: "TypeError",
+          message: new RegExp(`'${field}' in tokenizer_config\\.json must be `),
+        },
       );
       continue;
     }
@@ -153,3 +156,28 @@ const REFUSED: Record<string, unknown> = {
   tokenizer_truncation: { direction: "left" },
   trust_remote_code: true,
 };
+
+Deno.test("a file of tokens that holds other settings, or tokens without ids, is refused", async () => {
+  const [tokenizer, settings] = ["wordpiece", {}] as const;
+  const padding = { ...reference.tokenizers.wordpiece.padding, direction: "Left" };
+  const rows: [TokenizerCase, RegExp][] = [
+    [
+      { tokenizer, settings, map: { do_lower_case: false } },
+      /'do_lower_case' in special_tokens_map/,
+    ],
+    [{ tokenizer, settings, map: { cls_token: { lstrip: true } } }, /'cls_token' in .*'content'/],
+    [{ tokenizer, settings, added: { new: "7" } }, /'new' in added_tokens\.json must be/],
+    [
+      { tokenizer, settings: { added_tokens_decoder: { x: { content: "a" } } } },
+      /'added_tokens_dec/,
+    ],
+    [
+      { tokenizer, settings, patch: { padding } },
+      /'padding\.direction' in tokenizer\.json must be/,
+    ],
+  ];
+  for (const [files, message] of rows) {
+    await assert.rejects(outcome(files), { name: "TypeError", message });
+  }
+  await outcome({ tokenizer, settings: { padding_side: "right" }, patch: { padding } });
+});
