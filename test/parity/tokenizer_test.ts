@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { createRandom, loadTokenizer } from "lightweight-finetuning";
 import { parity, python } from "../helpers/live.ts";
+import { MIRROR, MIRROR_MISSING } from "../helpers/mirror.ts";
 import { randomText } from "../helpers/random_text.ts";
 import { type TokenizerCase, tokenizerFolder } from "../helpers/tokenizers.ts";
 import reference from "../fixtures/tokenizer/classes.json" with { type: "json" };
 
 const FOLDERS = Number(Deno.env.get("TOKENIZER_FOLDERS") ?? 60);
 const TEXTS = 50;
-const cases = (reference.cases as TokenizerCase[]).filter(({ error }) => !error);
+const MODELS = ["FacebookAI/roberta-base", "sentence-transformers/all-MiniLM-L6-v2"];
+const cases = reference.cases as TokenizerCase[];
 
 parity("settings drawn together give AutoTokenizer's ids of random texts", async (folder) => {
   const stream = createRandom(Number(Deno.env.get("SEED") ?? 1));
@@ -27,10 +29,14 @@ parity("settings drawn together give AutoTokenizer's ids of random texts", async
       patch: merge("patch"),
     } as TokenizerCase;
   });
-  const tried = [];
+  const tried: [path: string, texts: string[]][] = [];
+  const texts = (longest: number) =>
+    Array.from({ length: TEXTS }, () => randomText(random, longest));
   for (const one of drawn) {
-    const texts = Array.from({ length: TEXTS }, () => randomText(random));
-    tried.push([(await tokenizerFolder(one, folder)).path, texts] as const);
+    tried.push([(await tokenizerFolder(one, folder)).path, texts(pick([40, 40, 400]))]);
+  }
+  for (const model of MIRROR_MISSING ? [] : MODELS) {
+    tried.push([`${MIRROR}/models/${model}`, [...texts(40), ...texts(4000)]]);
   }
   await Deno.writeTextFile(`${folder}/cases.json`, JSON.stringify(tried));
   await python("../fixtures/tokenizer.py", folder);
@@ -50,5 +56,7 @@ parity("settings drawn together give AutoTokenizer's ids of random texts", async
     assert.deepEqual(ours, ids.split(" | "), JSON.stringify(drawn[i]));
   }
   assert.ok(refused < FOLDERS / 2);
-  console.log(`${FOLDERS - refused} folders of ${TEXTS} texts alike, ${refused} refused by both`);
+  console.log(
+    `${tried.length - refused} folders of ${TEXTS} texts alike, ${refused} refused by both`,
+  );
 });
