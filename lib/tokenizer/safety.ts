@@ -14,12 +14,10 @@ export function checkParts(tokenizer: Json, path: string) {
     if (part.type === "TemplateProcessing") checkTemplate(part, path);
     if (part.type === "Precompiled") checkCharsmap(part.precompiled_charsmap, path);
     if (part.type === "Strip" && Number(part.stop) > 0) {
-      refuse(
-        path,
-        "a decoder's 'stop' must be 0",
-        part.stop,
-        "Longer ones than a token end the process",
-      );
+      refuse(path, "a decoder's 'stop' must be 0", part.stop, "It may be longer than a token");
+    }
+    if (part.type === "Prepend" && part.prepend === "") {
+      refuse(path, "what a normalizer prepends must be a text", part.prepend, "Leave it out");
     }
   }
 }
@@ -77,6 +75,14 @@ function checkMerges({ merges, continuing_subword_prefix: prefix }: Json, path: 
 }
 
 function checkTemplate({ single, pair, special_tokens }: Json, path: string) {
+  if ([...partsOf(single)].filter(({ Sequence }) => Sequence).length > 1) {
+    refuse(
+      path,
+      "a template must have a text once",
+      single,
+      "Twice is more than the model's limit",
+    );
+  }
   for (const { SpecialToken } of partsOf([single, pair])) {
     if (!isObject(SpecialToken)) continue;
     const id = String(SpecialToken.id);

@@ -93,6 +93,15 @@ const FATAL: Record<string, object[]> = {
       }],
     },
   })),
+  "a template must have a text once": [{
+    post_processor: {
+      type: "TemplateProcessing",
+      single: Array(2).fill({ Sequence: { id: "A", type_id: 0 } }),
+      pair: [],
+      special_tokens: {},
+    },
+  }],
+  "what a normalizer prepends must be": [{ normalizer: { type: "Prepend", prepend: "" } }],
   "a decoder's 'stop' must be 0": [
     { decoder: { type: "Strip", content: " ", start: 0, stop: 1 } },
   ],
@@ -105,7 +114,7 @@ const FATAL: Record<string, object[]> = {
 };
 
 for (const [message, patches] of Object.entries(FATAL)) {
-  Deno.test(`refused, as it would end the process: ${message}`, async () => {
+  Deno.test(`refused, as the native code would end the process or pass the limit: ${message}`, async () => {
     for (const patch of patches) {
       for (const tokenizer_class of ["PreTrainedTokenizerFast", "XLMRobertaTokenizer"]) {
         const isTaken = tokenizer_class.startsWith("Pre") || message.includes("charsmap");
