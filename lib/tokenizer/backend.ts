@@ -150,8 +150,7 @@ export interface Backend {
   native: NativeTokenizer;
   /** The special tokens' contents by name, such as `pad_token`. */
   named: Map<string, string>;
-  /** The kind of its model, such as WordPiece. */
-  model: unknown;
+  isBpe: boolean;
   /** Whether the tokens of a text's beginning are those that the text begins with, if it ends before a space. */
   isByWord: boolean;
 }
@@ -202,7 +201,7 @@ export async function openBackend(files: TokenizerFiles, path: string): Promise<
   return {
     native,
     named,
-    model: isObject(model) ? model.type : undefined,
+    isBpe: isObject(model) && "merges" in model,
     isByWord: made !== undefined && isPlain,
   };
 }
@@ -213,7 +212,7 @@ function className({ settings, config }: TokenizerFiles): string {
     ? [settings.tokenizer_class, "tokenizer_class", SETTINGS]
     : config.tokenizer_class
     ? [config.tokenizer_class, "tokenizer_class", "config.json"]
-    : [OF_MODEL[modelType] ?? config.model_type, "model_type", "config.json"];
+    : [OF_MODEL[modelType] ?? modelType, "model_type", "config.json"];
   const name = String(value).replace(/Fast$/, "");
   if (Object.hasOwn(CLASSES, name)) return name;
   const expected = field === "model_type" ? Object.keys(OF_MODEL) : Object.keys(CLASSES);

@@ -60,7 +60,7 @@ export async function loadTokenizer(
   const files = await readFiles(folder);
   const path = join(folder, "tokenizer.json");
   checkSettings(files);
-  const { native, named, model, isByWord } = await openBackend(files, path);
+  const { native, named, isBpe, isByWord } = await openBackend(files, path);
   native.disablePadding();
   native.disableTruncation();
   const fewest = 1 + (await native.encode("")).getLength();
@@ -73,7 +73,8 @@ export async function loadTokenizer(
   const pad = named.get("pad_token");
   const cut = isByWord && direction === "right" ? head : (text: string) => text;
   const { clean_up_tokenization_spaces: cleansUp, [EVEN_BPE]: evenBpe } = files.settings;
-  const cleanUp = cleansUp && (model !== "BPE" || evenBpe) ? withoutSpaces : String;
+  const cleanUp = cleansUp && (!isBpe || evenBpe) ? withoutSpaces : String;
+
   const paths = TOKENIZER_FILES.map((file) => resolve(folder, file));
   const present = await Promise.all(paths.map(isFile));
   const encodeWhole = async (texts: string[]) => {
