@@ -23,10 +23,45 @@ export interface Batch {
 }
 
 /**
+ * Checks that a model can be trained or evaluated on rows: a class outside the model's would count as a loss of 0. That
+ * includes -100, which torch leaves out of the mean.
+ *
+ * @param task What cannot be done otherwise, as in "Cannot train".
+ * @param name What the rows are called there.
+ * @param examples The rows.
+ * @param classes Number of the model's classes.
+ * @throws {RangeError} When there are no rows, or a row has no label or one that is not a whole number from 0 to
+ * `classes` - 1.
+ */
+export function checkExamples(
+  task: string,
+  name: string,
+  { inputIds, labels }: Examples,
+  classes: number,
+): void {
+  const refuse = (range: string, value: string): never => {
+    throw new RangeError(`Cannot ${task} as '${name}' must have ${range}: current value ${value}`);
+  };
+  if (!inputIds.length) refuse("at least one row", "is 0");
+  if (labels.length !== inputIds.length) {
+    refuse("a label for each row", `is ${labels.length} labels for ${inputIds.length} rows`);
+  }
+  const isClass = (label: number) => Number.isInteger(label) && label >= 0 && label < classes;
+  const row = Array.prototype.findIndex.call(labels, (label) => !isClass(label));
+  if (row >= 0) {
+    refuse(
+      `labels that are whole numbers from 0 to ${classes - 1}`,
+      `in row ${row} (the first is 0) is ${Deno.inspect(labels[row])}. Correct or remove that ` +
+        "row, or load the model with as many labels as the data have",
+    );
+  }
+}
+
+/**
  * Pads the chosen rows to the longest among them, as Transformers' DataCollatorWithPadding does.
  *
  * @param padToMultipleOf The padded length is a multiple of this. @default {1}
- * @throws {RangeError} When a row has no ids or no label.
+ * @throws {RangeError} When a row has no ids or no label, or its label is not a whole number.
  */
 export function collate(
   examples: Examples,
@@ -43,7 +78,7 @@ export function collate(
     inputIds.set(ids, i * length);
     attentionMask.fill(1, i * length, i * length + ids.length);
   });
-  const labels = Int32Array.from(rows, (row) => examples.labels[row] ?? missing(examples, row));
+  const labels = Int32Array.from(rows, (row) => labelOf(examples, row));
   return { inputIds, attentionMask, labels, rows, size: rows.length, length };
 }
 
@@ -74,6 +109,15 @@ export function* batches(
 export function byLength(examples: Examples): number[] {
   const length = (row: number) => examples.inputIds[row]?.length ?? 0;
   return examples.inputIds.map((_, row) => row).sort((a, b) => length(b) - length(a) || a - b);
+}
+
+function labelOf(examples: Examples, row: number): number {
+  const label = examples.labels[row] ?? missing(examples, row);
+  if (Number.isInteger(label)) return label;
+  throw new RangeError(
+    "Cannot make a batch as a label must be a whole number: current value in row " +
+      `${row} (the first is 0) is ${Deno.inspect(label)}`,
+  );
 }
 
 function missing({ inputIds, labels }: Examples, row: number): never {

@@ -39,6 +39,16 @@ Deno.test("batches() cuts the order into batches, the last one smaller", () => {
   assert.deepEqual([...batches(rows, [2, 0, 1], 2, 0, 2)].map(({ length }) => length), [4, 2]);
 });
 
+Deno.test("collate() refuses a label that is not a whole number, as an Int32Array would cut it", () => {
+  for (const label of [1.5, NaN, "1"]) {
+    assert.throws(() => collate({ ...rows, labels: [0, label as number, 0, 0] }, [0, 1], 0), {
+      name: "RangeError",
+      message: "Cannot make a batch as a label must be a whole number: current value in row 1 " +
+        `(the first is 0) is ${Deno.inspect(label)}`,
+    });
+  }
+});
+
 Deno.test("byLength() gives the longest row first, and equal ones in their order", () => {
   assert.deepEqual(byLength(rows), [2, 3, 0, 1]);
 });
