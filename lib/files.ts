@@ -228,7 +228,9 @@ export async function readJson(path: string): Promise<Record<string, unknown>> {
   let value: unknown;
   let fault = "";
   try {
-    value = JSON.parse(text);
+    const parsed = JSON.parse(text);
+    JSON.stringify(parsed); // fails where it is nested too deep to be shown or saved
+    value = parsed;
   } catch (error) {
     fault = ` (${clip((error as Error).message)})`;
   }

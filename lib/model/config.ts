@@ -1,4 +1,4 @@
-import { isFile, readJson } from "../files.ts";
+import { clip, isFile, readJson } from "../files.ts";
 import { families, type ModelType } from "./families/families.ts";
 import type { EncoderConfig } from "./families/family.ts";
 
@@ -25,7 +25,8 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
   const raw = await readJson(path);
   const refuse = (key: string, range: string, value: unknown): never => {
     throw new TypeError(
-      `Cannot load ${path} as '${key}' must be ${range}: current value is ${JSON.stringify(value)}`,
+      `Cannot load ${path} as '${key}' must be ${range}: current value is ` +
+        clip(`${JSON.stringify(value)}`),
     );
   };
   const requireOneOf = (key: string, allowed: unknown[]) => {
