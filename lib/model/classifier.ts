@@ -49,7 +49,7 @@ export interface ClassifierOptions extends RepositoryOptions {
   ignoreMismatchedSizes?: boolean;
   /** Seeds the weights of a new head. @default {42} */
   seed?: number;
-  /** Replaces all dropout rates of config.json. */
+  /** Replaces all dropout rates of config.json; at least 0 and below 1. */
   dropout?: number;
   /** Quantises the weights of all linear layers but the head's to four bits, to train an adapter. @default {false} */
   loadIn4bit?: boolean;
@@ -72,6 +72,7 @@ const OPTIONS: Record<keyof ClassifierOptions, true> = {
  * @param folderOrName A folder with config.json and model.safetensors (or its index and shards), or `organisation/name`
  * of the Hub.
  * @throws {TypeError} When an option is unknown, or there is no such folder.
+ * @throws {RangeError} When 'dropout' is no rate.
  * @throws {TypeError} When the model is quantised, of another architecture, or of another task than sorting each text into
  * one of several classes; `problem_type` in config.json says which.
  * @throws {TypeError} When a weight of the encoder is missing, or a weight is of another shape than config.json says.
@@ -91,6 +92,11 @@ export async function loadClassifier(
   checkOptions("load a model", options, OPTIONS);
   const { labels: given, seed = 42, dropout, loadIn4bit, ignoreMismatchedSizes, ...repository } =
     options;
+  if (dropout !== undefined && !(dropout >= 0 && dropout < 1)) {
+    throw new RangeError(
+      `Cannot load a model as 'dropout' must be at least 0 and below 1: current value is ${dropout}`,
+    );
+  }
   const folder = await findFolder(folderOrName, MODEL, repository);
   const config = await readConfig(folder);
   const labels = labelsOf(config.raw, `${folder}/config.json`, given);

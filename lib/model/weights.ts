@@ -1,10 +1,16 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { clip, isFile, readJson } from "../files.ts";
-import { openSafetensors, toFloat32 } from "../safetensors/safetensors.ts";
+import { type Dtype, openSafetensors, toFloat32 } from "../safetensors/safetensors.ts";
 import type { ModelConfig } from "./config.ts";
 import { families } from "./families/families.ts";
 import type { Family } from "./families/family.ts";
 import type { ClassifierShapes } from "./shapes.ts";
+
+const FLOATS: Dtype[] = ["F32", "F64", "F16", "BF16"];
+
+const UNQUANTISED =
+  "Quantised weights cannot be loaded. Load the model that they were made from, with " +
+  "'loadIn4bit: true' to hold it at four bits";
 
 /** What a checkpoint's files hold of a model. */
 export interface Checkpoint {
@@ -46,7 +52,7 @@ export async function readWeights(
       const refuse = (what: string): never => {
         throw new TypeError(`Cannot load ${path} as ${what}`);
       };
-      for (const [stored, { shape }] of file.tensors) {
+      for (const [stored, { dtype, shape }] of file.tensors) {
         const name = currentName(stored, family, shapes);
         if (family.ignored.test(name)) continue;
         const expected = shapes.get(name);
@@ -57,6 +63,11 @@ export async function readWeights(
         if (weights.has(name) || mismatched.has(name)) {
           refuse(
             `it must have each weight once: '${clip(stored)}' is a second '${name}'. Remove one`,
+          );
+        }
+        if (!FLOATS.includes(dtype)) {
+          refuse(
+            `'${stored}' must be ${FLOATS.join(", ")}: current value is ${dtype}. ${UNQUANTISED}`,
           );
         }
         if (shape.join() !== expected.join()) {
@@ -108,8 +119,7 @@ function currentName(stored: string, { prefix }: Family, shapes: Map<string, num
 /** Refuses what config.json says of the weights' form, if it is not the usual one. */
 function checkStorage({ raw }: ModelConfig, folder: string) {
   const remedies = {
-    quantization_config: "Quantised weights cannot be loaded. Load the model that they were made " +
-      "from, with 'loadIn4bit: true' to hold it at four bits",
+    quantization_config: UNQUANTISED,
     transformers_weights: "Call that file model.safetensors, and remove the field",
   };
   for (const [field, remedy] of Object.entries(remedies)) {

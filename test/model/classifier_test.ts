@@ -219,7 +219,9 @@ const FAULTS: {
     what: "weights of whole numbers",
     tensors: (tensors) =>
       tensors.set(BIAS, { dtype: "I32", shape: [32], data: new Int32Array(32) }),
-    error: new RegExp(`'${BIAS}' of .* as weights as 'dtype' must be F32, F64, F16 or BF16`),
+    error:
+      `'${BIAS}' must be F32, F64, F16, BF16: current value is I32. Quantised weights cannot be ` +
+      "loaded. Load the model that they were made from",
   },
   {
     what: "more labels than the head has",
@@ -345,6 +347,16 @@ for (const { what, error, kind = "bert", labels, ...change } of FAULTS) {
     assert.equal(tf.memory().numTensors, before);
   });
 }
+
+Deno.test("loadClassifier() refuses a dropout that is no rate", async () => {
+  for (const dropout of [-0.1, 1, 5, NaN]) {
+    await assert.rejects(loadClassifier(fixture("bert"), { dropout }), {
+      name: "RangeError",
+      message:
+        `Cannot load a model as 'dropout' must be at least 0 and below 1: current value is ${dropout}`,
+    });
+  }
+});
 
 Deno.test("dispose() frees all of a model", async () => {
   const { folder } = await readReference("bert");
