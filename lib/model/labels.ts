@@ -26,8 +26,9 @@ export function labelsOf(
         `${clip(JSON.stringify(raw[field]))}. ${remedy}`,
     );
   };
+  const isAbsent = (field: string) => raw[field] === undefined || raw[field] === null;
   const { problem_type, id2label, num_labels } = raw;
-  if ((problem_type ?? "single_label_classification") !== "single_label_classification") {
+  if (!isAbsent("problem_type") && problem_type !== "single_label_classification") {
     refuse(
       "problem_type",
       "be single_label_classification or null",
@@ -41,10 +42,9 @@ export function labelsOf(
         clip(JSON.stringify(given)),
     );
   }
-  const count = num_labels ?? undefined;
-  if ((id2label ?? undefined) === undefined) {
-    const length = count === undefined ? 2 : Number.isInteger(count) ? Number(count) : 0;
-    if (length < 2 || length > MOST_UNNAMED) {
+  if (isAbsent("id2label")) {
+    const length = isAbsent("num_labels") ? 2 : num_labels as number;
+    if (!Number.isInteger(length) || length < 2 || length > MOST_UNNAMED) {
       refuse("num_labels", `be a whole number from 2 to ${MOST_UNNAMED}`, REMEDY);
     }
     return Array.from({ length }, (_, i) => `LABEL_${i}`);
@@ -55,7 +55,7 @@ export function labelsOf(
   if (!areNames(names)) {
     return refuse("id2label", "give two classes or more, numbered from 0, a name each", REMEDY);
   }
-  if (count !== undefined && count !== names.length) {
+  if (!isAbsent("num_labels") && num_labels !== names.length) {
     refuse("num_labels", `be ${names.length}, as id2label has so many`, `Remove it. ${REMEDY}`);
   }
   return names;

@@ -12,6 +12,10 @@ const UNQUANTISED =
   "Quantised weights cannot be loaded. Load the model that they were made from, with " +
   "'loadIn4bit: true' to hold it at four bits";
 
+const OTHER_HEAD =
+  "Give as many 'labels' as the checkpoint has classes, or set 'ignoreMismatchedSizes' " +
+  "to replace the head by a new one";
+
 /** What a checkpoint's files hold of a model. */
 export interface Checkpoint {
   /** The model's weights, by the names that a classifier's checkpoint has. */
@@ -70,22 +74,15 @@ export async function readWeights(
             `'${stored}' must be ${FLOATS.join(", ")}: current value is ${dtype}. ${UNQUANTISED}`,
           );
         }
-        if (shape.join() !== expected.join()) {
-          const sizes = `'${stored}' must be [${expected}]: current value is [${
-            clip(`${shape}`)
-          }]. `;
-          if (name in encoder) refuse(`${sizes}Does config.json belong to these weights?`);
-          if (!ignoreMismatchedSizes) {
-            refuse(
-              `${sizes}Give as many 'labels' as the checkpoint has classes, or set ` +
-                "'ignoreMismatchedSizes' to replace the head by a new one",
-            );
-          }
-          mismatched.set(name, shape);
+        if (shape.join() === expected.join()) {
+          const numbers = toFloat32(stored, await file.read(stored), path);
+          weights.set(name, tf.tidy(() => tf.variable(tf.tensor(numbers, expected))));
           continue;
         }
-        const numbers = toFloat32(stored, await file.read(stored), path);
-        weights.set(name, tf.tidy(() => tf.variable(tf.tensor(numbers, expected))));
+        const sizes = `'${stored}' must be [${expected}]: current value is [${clip(`${shape}`)}]`;
+        if (name in encoder) refuse(`${sizes}. Does config.json belong to these weights?`);
+        if (!ignoreMismatchedSizes) refuse(`${sizes}. ${OTHER_HEAD}`);
+        mismatched.set(name, shape);
       }
     }
     const missing = Object.keys(encoder).filter((name) => !weights.has(name));
@@ -123,7 +120,7 @@ function checkStorage({ raw }: ModelConfig, folder: string) {
     transformers_weights: "Call that file model.safetensors, and remove the field",
   };
   for (const [field, remedy] of Object.entries(remedies)) {
-    if ((raw[field] ?? undefined) === undefined) continue;
+    if (raw[field] === undefined || raw[field] === null) continue;
     throw new TypeError(
       `Cannot load ${folder}/config.json as '${field}' must be left out: current value is ` +
         `${clip(JSON.stringify(raw[field]))}. ${remedy}`,
