@@ -187,36 +187,6 @@ export async function flush(path: string): Promise<void> {
 }
 
 /**
- * The hash of a file's content.
- *
- * @param path The file.
- * @param algorithm As OpenSSL names it.
- * @param prefix Text to hash before the content, as git does. @default {""}
- * @returns The hash in hexadecimal.
- * @throws The system's own error when the file cannot be read.
- */
-export async function fileDigest(
-  path: string,
-  algorithm: string,
-  prefix = "",
-): Promise<string> {
-  const { createHash } = await import("node:crypto"); // megabytes that most callers do not need
-  const hash = createHash(algorithm).update(prefix);
-  for await (const chunk of (await Deno.open(path)).readable) hash.update(chunk);
-  return hash.digest("hex");
-}
-
-/**
- * Whether a path names a file, or a link to one that exists.
- *
- * @param path The path.
- * @returns `false` also where it cannot be looked up.
- */
-export function isFile(path: string): Promise<boolean> {
-  return Deno.stat(path).then((info) => info.isFile, () => false);
-}
-
-/**
  * Reads a JSON file that holds an object.
  *
  * @param path The file.
@@ -245,6 +215,36 @@ export async function readJson(path: string): Promise<Record<string, unknown>> {
 
 /** The beginning of a text: a file can hold a value of many megabytes, a message cannot. */
 export const clip = (text: string): string => text.length > 200 ? `${text.slice(0, 200)}…` : text;
+
+/**
+ * The hash of a file's content.
+ *
+ * @param path The file.
+ * @param algorithm As OpenSSL names it.
+ * @param prefix Text to hash before the content, as git does. @default {""}
+ * @returns The hash in hexadecimal.
+ * @throws The system's own error when the file cannot be read.
+ */
+export async function fileDigest(
+  path: string,
+  algorithm: string,
+  prefix = "",
+): Promise<string> {
+  const { createHash } = await import("node:crypto"); // megabytes that most callers do not need
+  const hash = createHash(algorithm).update(prefix);
+  for await (const chunk of (await Deno.open(path)).readable) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+/**
+ * Whether a path names a file, or a link to one that exists.
+ *
+ * @param path The path.
+ * @returns `false` also where it cannot be looked up.
+ */
+export function isFile(path: string): Promise<boolean> {
+  return Deno.stat(path).then((info) => info.isFile, () => false);
+}
 
 /** Opens and locks a file or folder, waiting for other writers; closing it releases the lock. */
 async function openLocked<T extends Deno.FsFile | undefined>(path: string, open: () => Promise<T>) {
