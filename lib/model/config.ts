@@ -1,4 +1,4 @@
-import { isFile } from "../files.ts";
+import { clip, isFile, readJson } from "../files.ts";
 import { families, type ModelType } from "./families/families.ts";
 import type { EncoderConfig } from "./families/family.ts";
 
@@ -11,6 +11,7 @@ export interface ModelConfig extends EncoderConfig {
 /**
  * Reads a checkpoint's config.json; fields that it lacks have Transformers' defaults.
  *
+ * @throws {SyntaxError} When it holds no JSON object.
  * @throws {TypeError} When the architecture or one of its options is not supported.
  */
 export async function readConfig(folder: string): Promise<ModelConfig> {
@@ -21,10 +22,11 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
         "its base by loadAdapter, or together with it by loadPipeline",
     );
   }
-  const raw: Record<string, unknown> = JSON.parse(await Deno.readTextFile(path));
+  const raw = await readJson(path);
   const refuse = (key: string, range: string, value: unknown): never => {
     throw new TypeError(
-      `Cannot load ${path} as '${key}' must be ${range}: current value is ${JSON.stringify(value)}`,
+      `Cannot load ${path} as '${key}' must be ${range}: current value is ` +
+        clip(`${JSON.stringify(value)}`),
     );
   };
   const requireOneOf = (key: string, allowed: unknown[]) => {

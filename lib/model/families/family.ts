@@ -97,9 +97,9 @@ export interface Family {
   /** Dropout rate of the output of {@link LayerNames.attentionOutput}. */
   attentionOutputDropout(config: EncoderConfig): number;
   positions: Positions;
-  /** Names and shapes of the parameters after the encoder that may be new. */
+  /** Names and shapes of the head's parameters. */
   headShapes(hiddenSize: number, classes: number): Record<string, number[]>;
-  /** Names and shapes of the parameters after the encoder that must be in a checkpoint. @default {none} */
+  /** Names and shapes of the parameters between encoder and head. @default {none} */
   poolerShapes?(hiddenSize: number): Record<string, number[]>;
   /** Logits [B, C] from the hidden states of the first tokens [B, H]. */
   head(network: Network, first: tf.Tensor2D, random?: Random): tf.Tensor2D;
