@@ -61,7 +61,7 @@ export function checkExamples(
  * Pads the chosen rows to the longest among them, as Transformers' DataCollatorWithPadding does.
  *
  * @param padToMultipleOf The padded length is a multiple of this. @default {1}
- * @throws {RangeError} When a row has no ids or no label, or its label is not a whole number.
+ * @throws {RangeError} When there is no such row, its label or one of its ids is not a whole number, or it has no ids.
  */
 export function collate(
   examples: Examples,
@@ -76,6 +76,7 @@ export function collate(
   const attentionMask = new Int32Array(rows.length * length);
   texts.forEach((ids, i) => {
     inputIds.set(ids, i * length);
+    checkIds(ids, inputIds.subarray(i * length), rows[i]!);
     attentionMask.fill(1, i * length, i * length + ids.length);
   });
   const labels = Int32Array.from(rows, (row) => labelOf(examples, row));
@@ -109,6 +110,16 @@ export function* batches(
 export function byLength(examples: Examples): number[] {
   const length = (row: number) => examples.inputIds[row]?.length ?? 0;
   return examples.inputIds.map((_, row) => row).sort((a, b) => length(b) - length(a) || a - b);
+}
+
+/** Compares ids with their copy, which an Int32Array may have changed. */
+function checkIds(ids: ArrayLike<number>, copy: Int32Array, row: number): void {
+  const wrong = Array.prototype.findIndex.call(ids, (id, i) => id !== copy[i]);
+  if (ids.length && wrong < 0) return;
+  throw new RangeError(
+    "Cannot make a batch as a row must have ids that are whole numbers, at least one: current " +
+      `value in row ${row} (the first is 0) is ${ids.length ? Deno.inspect(ids[wrong]) : "no id"}`,
+  );
 }
 
 function labelOf(examples: Examples, row: number): number {

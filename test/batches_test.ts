@@ -49,6 +49,25 @@ Deno.test("collate() refuses a label that is not a whole number, as an Int32Arra
   }
 });
 
+Deno.test("collate() refuses a row of no ids, and ids that an Int32Array would change", () => {
+  const wrong: [ids: unknown[], says: string][] = [
+    [[], "no id"],
+    [[5, 1.5], "1.5"],
+    [[NaN], "NaN"],
+    [[2 ** 31], "2147483648"],
+    [["5"], '"5"'],
+    [[5, null], "null"],
+  ];
+  for (const [ids, says] of wrong) {
+    const inputIds = [[5], ids as number[]];
+    assert.throws(() => collate({ inputIds, labels: [0, 0] }, [0, 1], 0), {
+      name: "RangeError",
+      message: "Cannot make a batch as a row must have ids that are whole numbers, at least one: " +
+        `current value in row 1 (the first is 0) is ${says}`,
+    });
+  }
+});
+
 Deno.test("byLength() gives the longest row first, and equal ones in their order", () => {
   assert.deepEqual(byLength(rows), [2, 3, 0, 1]);
 });

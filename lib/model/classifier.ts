@@ -27,6 +27,7 @@ export interface TextModel {
    * Logits [B, C] of a batch.
    *
    * @param random Source of dropout; without it there is none, as in evaluation.
+   * @throws {RangeError} When a row has more tokens than the model has positions, or an id that is not in its vocabulary.
    */
   forward(batch: Batch, random?: Random): tf.Tensor2D;
 }
@@ -199,19 +200,30 @@ async function build(
     newParameters,
     forward: (batch, random) =>
       tf.tidy(() => {
-        checkLength(config, batch.length);
+        checkBatch(config, batch);
         return family.head(network, encode(family, network, batch, random), random);
       }),
     dispose: () => parameters.forEach((variable) => variable.dispose()),
   };
 }
 
-function checkLength(config: ModelConfig, length: number) {
+function checkBatch(config: ModelConfig, { inputIds, length, rows }: Batch) {
   const limit = maxTokens(config);
   if (length > limit) {
     throw new RangeError(
       `Cannot classify as 'length' must be at most ${limit} tokens: current value is ${length}. ` +
         "Truncate the texts when tokenizing",
+    );
+  }
+  const { vocabSize } = config;
+  const wrong = inputIds.findIndex((id) => id < 0 || id >= vocabSize);
+  if (wrong >= 0) {
+    throw new RangeError(
+      `Cannot classify as token ids must be from 0 to ${vocabSize - 1}: current value in row ` +
+        `${rows[Math.floor(wrong / length)]} (the first is 0) is ${
+          inputIds[wrong]
+        }. Tokenize the ` +
+        "texts with this model's own tokenizer",
     );
   }
 }

@@ -316,7 +316,7 @@ const FAULTS: {
     what: "a size of embeddings that is no number",
     kind: "electra",
     json: { embedding_size: "8" },
-    error: /'embedding_size' must be a number: current value is "8"/,
+    error: /'embedding_size' must be a whole number above 0: current value is "8"/,
   },
   {
     what: "other positions",
@@ -331,7 +331,7 @@ const FAULTS: {
   {
     what: "a size that is no number",
     json: { hidden_size: "32" },
-    error: /'hidden_size' must be a number: current value is "32"/,
+    error: /'hidden_size' must be a whole number above 0: current value is "32"/,
   },
 ];
 

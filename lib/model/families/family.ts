@@ -90,8 +90,12 @@ export interface Family {
    * which BERT does not have, is read only if it has a default.
    */
   defaults: Record<string, number>;
+  /** Values that config.json cannot change, by BERT's name. @default {none} */
+  fixed?: Record<string, number>;
   /** The embedding tables, in the order in which they are added. */
   embeddings: EmbeddingTable[];
+  /** Those in which the padding's row is not trained (`padding_idx` of torch's Embedding). */
+  padded: EmbeddingTable[];
   /** The names of a layer, by its number. */
   layer(index: number): LayerNames;
   /** Dropout rate of the output of {@link LayerNames.attentionOutput}. */
