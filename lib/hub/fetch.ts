@@ -33,7 +33,7 @@ export function pause(failures: number, settings: HubSettings, retryAfter?: stri
  * Makes a server's text safe for a message: printable ASCII without the token and without queries
  * of URLs, which can hold a signature.
  */
-function redact(text: string, { token }: HubSettings): string {
+export function redact(text: string, { token }: HubSettings): string {
   if (token) text = text.replaceAll(token, "***");
   return text.replace(/\?[^\s)]*/g, "").replace(/[^\x20-\x7e]+/g, " ").slice(0, 300);
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { writeFile } from "../files.ts";
-import type { Repo } from "./fetch.ts";
+import { redact, type Repo } from "./fetch.ts";
 import type { HubSettings } from "./settings.ts";
 
 /** A file of a repository. */
@@ -141,17 +141,13 @@ function nextPage(hub: Connection, url: string, headers: Headers): string | unde
 
 function wrong({ repo, settings }: Connection, url: string, must: string, value: unknown): Error {
   const { origin, pathname } = new URL(url);
+  const shown = Deno.inspect(value, { depth: 1, iterableLimit: 3, strAbbreviateSize: 200 });
   return new Error(
     `Cannot load ${repo.name} from the Hub as ${must}: current value at ${origin}${pathname} is` +
-      ` ${shown(value, settings)}. Check that HF_ENDPOINT is a Hub, or set it to another mirror`,
+      ` ${
+        redact(shown, settings).slice(0, 100)
+      }. Check that HF_ENDPOINT is a Hub, or set it to another mirror`,
   );
-}
-
-/** A value from outside in a message: short, printable ASCII, without the token. */
-function shown(value: unknown, { token }: HubSettings): string {
-  let text = Deno.inspect(value, { depth: 1, iterableLimit: 3, strAbbreviateSize: 200 });
-  if (token) text = text.replaceAll(token, "***");
-  return text.replace(/[^\x20-\x7e]+/g, " ").slice(0, 100);
 }
 
 /**

@@ -113,9 +113,11 @@ export function hubSettings(
   return {
     token: token || undefined,
     endpoint: endpoint.replace(/\/+$/, ""),
-    cacheFolder: options.cacheFolder === undefined
-      ? expand("HF_HUB_CACHE", hubCache, env)
-      : expandUser("cacheFolder", options.cacheFolder, env),
+    cacheFolder: expandUser(
+      "cacheFolder",
+      options.cacheFolder ?? expand("HF_HUB_CACHE", hubCache, env),
+      env,
+    ),
     offline: options.offline ?? isTrue(env.HF_HUB_OFFLINE || env.TRANSFORMERS_OFFLINE),
     retryDelay: options.retryDelay ?? 1000,
     timeout,
