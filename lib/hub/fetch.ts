@@ -133,7 +133,7 @@ async function request(
       if (isWhole && total > MAX_BYTES) {
         end();
         controller.error(new TooLong(`the answer has more than ${MAX_BYTES / 1e6} MB`));
-      } else controller.enqueue(chunk);
+      } else controller.enqueue(isWhole ? chunk.slice() : chunk); // 4 KB of a 64 KB buffer (Deno 2.9)
     },
     flush: end,
     cancel: end,

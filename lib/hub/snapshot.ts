@@ -121,8 +121,8 @@ export async function downloadSnapshot(
   // A complete cache may be read-only, as in Python.
   const note = (written: Promise<void>) => isComplete ? written.catch(() => {}) : written;
   try {
-    if (!isListed) await note(writeTree(storage, commit, tree));
     if (!isComplete) await downloadFiles(request, files, commit, storage, settings);
+    if (!isListed) await note(writeTree(storage, commit, tree)); // its hashes were right
     if (commit !== revision && commit !== saved) await note(writeFile(reference, commit));
   } catch (error) {
     if (!(error as { code?: string }).code) throw error; // only the system's errors have one
