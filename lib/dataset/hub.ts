@@ -39,11 +39,11 @@ export async function loadHubDataset(
     names.filter((file) => file.startsWith(`${split}-`) && file.endsWith(".parquet"))
       .map((file) => join(data, file));
   const [trainName, testName] = [`${name}'s train split`, `${name}'s test split`];
+  const labels = await labelNames(files("train")[0]!, name, trainName);
   const [trainFrame, testFrame] = [
     await readParquet(files("train"), trainName),
     await readParquet(files("test"), testName),
   ];
-  const labels = await labelNames(files("train")[0]!, name);
   let train = await checkRows(trainFrame, labels, trainName);
   const test = await checkRows(testFrame, labels, testName);
   const even = test.gatherEvery(2, 0);
@@ -66,12 +66,12 @@ async function readParquet(files: string[], source: string): Promise<DataFrame> 
   try {
     return pl.concat(files.map((file) => pl.readParquet(file)));
   } catch (error) {
-    throw damaged(files[0]!, source, "files must be whole and have the same columns", error);
+    throw damaged(files[0]!, source, error);
   }
 }
 
 /** Hugging Face's datasets keeps the names in the parquet file's own metadata. */
-async function labelNames(file: string, name: string): Promise<string[]> {
+async function labelNames(file: string, name: string, source: string): Promise<string[]> {
   let text: string;
   try {
     const buffer = await asyncBufferFromFile(file);
@@ -82,7 +82,7 @@ async function labelNames(file: string, name: string): Promise<string[]> {
     const { key_value_metadata = [] } = await parquetMetadataAsync(buffer);
     text = key_value_metadata.find(({ key }) => key === "huggingface")?.value ?? "{}";
   } catch (error) {
-    throw damaged(file, name, "metadata must be readable", error);
+    throw damaged(file, source, error);
   }
   const names = classNames(text);
   if (Array.isArray(names) && names.every((label) => typeof label === "string")) return names;
@@ -100,13 +100,11 @@ function classNames(json: string): unknown {
   }
 }
 
-function damaged(file: string, source: string, must: string, error: unknown): TypeError {
+function damaged(file: string, source: string, error: unknown): TypeError {
   const cache = resolve(file, "../../../.."); // of cache/snapshots/commit/data/file
   return new TypeError(
-    `Cannot load ${source} as its parquet ${must}: ${
-      (error as Error).message
-    }. Remove ${cache} and` +
-      " load again, or choose other data",
+    `Cannot load ${source} as its parquet files must be whole and have the same columns: ` +
+      `${(error as Error).message}. Remove ${cache} and load again, or choose other data`,
     { cause: error },
   );
 }

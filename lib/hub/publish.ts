@@ -104,14 +104,17 @@ export async function publish(options: PublishOptions): Promise<string> {
       commitTitle: options.commitMessage ?? `Upload ${files === MODEL ? "model" : "adapter"}`,
       useXet: false, // git's large-file protocol, which mirrors know too
     });
-    return committed!.commit.url;
+    const url: unknown = committed?.commit?.url;
+    if (typeof url !== "string") throw new TypeError("the commit has no address");
+    return url;
   } catch (error) {
     const { message, code } = error as Error & { code?: string };
     if (code || message.startsWith("Cannot publish")) throw error;
-    // `@huggingface/hub` (2.17) takes an answer for what it should be.
+    // `@huggingface/hub` (2.17) takes any answer for what it should be.
     throw new Error(
-      `Cannot publish to ${name}: ${settings.endpoint} does not answer as a Hub` +
-        ` (${redact(message, settings)}). Check HF_ENDPOINT, or try again later`,
+      `Cannot publish to ${name}: what ${settings.endpoint} answers is not what a Hub does. Check` +
+        " HF_ENDPOINT, or try again later (what has arrived is kept)",
+      { cause: redact(message, settings) },
     );
   }
 }

@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
 import { downloadModel } from "../../lib/hub/model.ts";
+import { publish } from "../../lib/hub/publish.ts";
+import { temporaryFolder } from "../helpers/altered.ts";
 import { digest, type Fault } from "../helpers/hub_server.ts";
 import { mutate } from "../helpers/mutations.ts";
+import { fixture } from "../helpers/reference.ts";
 import { assertSound, HUB, names, TOKEN, withHub } from "../helpers/with_hub.ts";
 
 const ID = "tiny/wordpiece";
 const ROUNDS = Number(Deno.env.get("SOAK") ?? 25);
+
+/** What an engine or a parser says for itself. */
+const BELLY = /(of|properties) undefined|not iterable|not a function|reading '|JSON at position/;
 
 /** Draws the same numbers in each run. */
 function draws(seed: string) {
@@ -71,11 +77,7 @@ Deno.test("downloadModel() answers a hostile Hub with one of its errors, and hol
         assert.match(message, /^Cannot (download|load|keep) [\x20-\x7e]+$/, at);
         assert.match(message, /wordpiece/, at);
         assert.match(message, /[Tt]ry again|HF_|Choose|Check|Take|login page/, at);
-        assert.doesNotMatch(
-          message,
-          /(of|properties) undefined|not iterable|not a function|reading '|JSON at position/,
-          at,
-        );
+        assert.doesNotMatch(message, BELLY, at);
         assert.equal(Deno.inspect(error).includes(TOKEN), false, at);
         const kind = message.replace(/[0-9a-f]{40,}|current value.*|\d+/g, "");
         outcomes.set(kind, (outcomes.get(kind) ?? 0) + 1);
@@ -93,4 +95,36 @@ Deno.test("downloadModel() answers a hostile Hub with one of its errors, and hol
   console.log(`${4 * ROUNDS} hostile Hubs, ${failed} errors of ${outcomes.size} kinds`);
   if (Deno.env.get("SOAK")) console.log([...outcomes.keys()].join("\n"));
   assert.ok(outcomes.size > 10);
+});
+
+Deno.test("publish() answers a hostile Hub with one of its errors", async () => {
+  const below = draws(Deno.env.get("SEED") ?? "13");
+  const matches = [/create/, /preupload/, /batch/, /\/upload\//, /commit/];
+  const folder = fixture("bert/adapter");
+  const outcomes = new Map<string, number>();
+  for (let round = 0; round < 4 * ROUNDS; round++) {
+    await using served = await temporaryFolder();
+    await withHub(async (hub, options) => {
+      hub.faults.push({
+        match: matches[below(matches.length)]!,
+        times: 1 + below(6),
+        answer: (sound) => mutate(sound(), below),
+      });
+      const publishing = publish({ ...options, timeout: 200, repo: "me/x", folder, card: "# X" });
+      const outcome = await publishing.catch((error: Error) => {
+        const at = `round ${round}: ${error.message}`;
+        assert.match(error.message, /^Cannot publish to me\/x: [\x20-\x7e]+$/, at);
+        assert.doesNotMatch(error.message, BELLY, at);
+        assert.equal(Deno.inspect(error).includes(TOKEN), false, at);
+        const kind = error.message.replace(/127[\d.:]+|\d+/g, "");
+        outcomes.set(kind, (outcomes.get(kind) ?? 0) + 1);
+        return "";
+      });
+      assert.equal(typeof outcome, "string", `round ${round}`);
+    }, served.path);
+  }
+  const failed = [...outcomes.values()].reduce((sum, n) => sum + n, 0);
+  console.log(`${4 * ROUNDS} hostile Hubs, ${failed} errors of ${outcomes.size} kinds`);
+  if (Deno.env.get("SOAK")) console.log([...outcomes.keys()].join("\n"));
+  assert.ok(failed > 10);
 });
