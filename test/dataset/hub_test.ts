@@ -44,7 +44,7 @@ for (const [file, name, message] of FAULTS) {
 function withMetadata(text: string): Uint8Array {
   const bytes = Deno.readFileSync(parquet("label-names"));
   const latin1 = new TextDecoder("latin1").decode(bytes);
-  const [sound = ""] = latin1.match(/\{"info": [^\x00-\x1f]*\}{3,}/)!;
+  const [sound = ""] = latin1.match(/\{"info": [ -~]*\}{3,}/)!;
   bytes.set(new TextEncoder().encode(text.padEnd(sound.length)), latin1.indexOf(sound));
   return bytes;
 }

@@ -39,6 +39,17 @@ export async function withHub(
   }
 }
 
+/** As {@link withHub}, with tiny/wordpiece served with weights of that many bytes. */
+export async function withWeights(size: number, test: Parameters<typeof withHub>[0]) {
+  const folder = await Deno.makeTempDir();
+  const served = `${folder}/models/tiny/wordpiece`;
+  await Deno.mkdir(`${folder}/models/tiny`, { recursive: true });
+  await new Deno.Command("cp", { args: ["-r", `${HUB}/models/tiny/wordpiece`, served] }).output();
+  await Deno.writeFile(`${served}/model.safetensors`, new Uint8Array(size));
+  await withHub(test, folder);
+  await Deno.remove(folder, { recursive: true });
+}
+
 /**
  * Each blob has the hash that is its name, or is incomplete; each link leads to a blob. A snapshot's file that is no link
  * has the hash that the commit's list names.
