@@ -26,6 +26,7 @@ export interface Connection {
 /** What a list may have; the Hub itself sends 1,000 files a page, and advises against 100,000 files in a repository. */
 const MAX_PAGES = 1000;
 const MAX_FILES = 100_000;
+const MAX_LENGTH = 100_000_000;
 /** A list must have come after as many timeouts. */
 const MAX_TIMEOUTS = 60;
 
@@ -60,10 +61,12 @@ export async function listFiles(hub: Connection, commit: string): Promise<Listed
   const pages = new Set<string>();
   const { timeout } = hub.settings;
   const began = performance.now();
+  let total = 0;
   let url: string | undefined = `${api(hub)}/tree/${commit}?recursive=true&expand=false`;
   while (url) {
     pages.add(url);
-    const { json, headers } = await ask(hub, url);
+    const { json, length, headers } = await ask(hub, url);
+    total += length;
     if (!Array.isArray(json)) throw wrong(hub, url, "the answer must be a list of files", json);
     for (const entry of json) {
       const file = listedFile(hub, url, entry);
@@ -76,6 +79,8 @@ export async function listFiles(hub: Connection, commit: string): Promise<Listed
       ? `it has more than ${MAX_PAGES} pages`
       : files.length > MAX_FILES
       ? `it has more than ${MAX_FILES} files`
+      : total > MAX_LENGTH
+      ? `it has more than ${MAX_LENGTH / 1e6} MB`
       : url && performance.now() - began > MAX_TIMEOUTS * timeout
       ? `it was not whole after ${MAX_TIMEOUTS * timeout / 1000} s`
       : undefined;
@@ -93,11 +98,12 @@ function api({ repo, settings }: Connection): string {
   return `${settings.endpoint}/api/${repo.type}s/${repo.name}`;
 }
 
-async function ask(hub: Connection, url: string): Promise<{ json: unknown; headers: Headers }> {
+async function ask(hub: Connection, url: string) {
   const response = await hub.fetch(url, { headers: { accept: "application/json" } });
   const text = await response.text();
   try {
-    return { json: JSON.parse(text), headers: response.headers };
+    const json: unknown = JSON.parse(text);
+    return { json, length: text.length, headers: response.headers };
   } catch {
     throw wrong(hub, url, "the answer must be JSON", text);
   }
@@ -141,7 +147,11 @@ function nextPage(hub: Connection, url: string, headers: Headers): string | unde
 
 function wrong({ repo, settings }: Connection, url: string, must: string, value: unknown): Error {
   const { origin, pathname } = new URL(url);
-  const shown = Deno.inspect(value, { depth: 1, iterableLimit: 3, strAbbreviateSize: 200 });
+  const shown = Array.isArray(value)
+    ? `a list of ${value.length}`
+    : typeof value === "object" && value !== null
+    ? `an object of ${Object.keys(value).slice(0, 5).join(", ") || "nothing"}`
+    : Deno.inspect(value, { strAbbreviateSize: 200 });
   return new Error(
     `Cannot load ${repo.name} from the Hub as ${must}: current value at ${origin}${pathname} is` +
       ` ${

@@ -208,6 +208,14 @@ Deno.test("downloadModel() says that a cache without a list of files may lack so
     assert.match(message, /^Cannot download the list of files of tiny\/wordpiece: .*, 5 times/);
   }));
 
+Deno.test("downloadModel() says which optional file it cannot complete, and how to go on without", () =>
+  withHub(async (hub, options) => {
+    const folder = await downloadModel(ID, options);
+    await lose(`${folder}/${OPTIONAL}`);
+    const message = await rejection(downloadModel(pinned(hub), { ...options, ...NOWHERE }));
+    assert.match(message, /^Cannot download tokenizer_config\.json of .* HF_HUB_OFFLINE=1 to use/);
+  }));
+
 Deno.test("downloadModel() takes a required file of the wrong length for missing, offline too", () =>
   withHub(async (_, options) => {
     const folder = await downloadModel(ID, options);

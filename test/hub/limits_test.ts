@@ -108,6 +108,11 @@ Deno.test("downloadModel() ends a list of files that does not", async (t) => {
       /more than 100000 files/,
       6,
     ],
+    "long names without an end": [
+      (hub, n) => [[file("x".repeat(30_000_000))], next(hub, n)],
+      /more than 100 MB/,
+      4,
+    ],
     "a page leads nowhere": [
       () => [[], '<x:>; rel="next"'],
       /header 'Link' must have .* is '<x:>/,

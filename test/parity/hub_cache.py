@@ -27,13 +27,14 @@ def main(folder, endpoint):
     tokenizer = AutoTokenizer.from_pretrained(NAME, cache_dir=ours, local_files_only=True)
     AutoConfig.from_pretrained(NAME, cache_dir=ours, local_files_only=True)
     scan = scan_cache_dir(ours)
+    tree = get_cached_repo_tree(NAME, cache_dir=ours)
     online = snapshot_download(NAME, cache_dir=ours, allow_patterns=FILES)
     assert Path(online) == snapshot
     seen = {
         "snapshot": str(snapshot),
         "sha256": {f: hashlib.sha256((snapshot / f).read_bytes()).hexdigest() for f in FILES},
         "ids": tokenizer("ministers met")["input_ids"],
-        "tree": {f.path: f.size for f in get_cached_repo_tree(NAME, cache_dir=ours)},
+        "tree": {f.path: f.size for f in tree},
         "scan": [[repo.repo_id, sorted(f.file_name for r in repo.revisions for f in r.files)] for repo in scan.repos],
         "warnings": [str(warning) for warning in scan.warnings],
     }
