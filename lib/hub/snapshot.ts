@@ -30,9 +30,9 @@ export interface SnapshotRequest extends Repo, FileSet {
 
 const PATH = /^(?!.*\.\.)\w[\w.-]*(\/\w[\w.-]*)*$/;
 
-/** Files that are read whole, and the most bytes that one may have; the largest tokenizers have 40 MB. */
+/** Files that are read whole, and how long one may be; the largest tokenizers have 40 MB. */
 const READ_WHOLE = /\.(json|txt|md)$/;
-const MAX_BYTES = 200_000_000;
+const MAX_MEGABYTES = 200;
 
 /**
  * Downloads the wanted files of a repository into the cache that Python's libraries share.
@@ -72,33 +72,17 @@ export async function downloadSnapshot(
   }
   const snapshot = join(storage, "snapshots", commit);
   let tree = await readTree(storage, commit);
+  const isListed = tree !== undefined;
   const present = tree
-    ? await presentOf(wantedOf(tree, request), snapshot)
+    ? await wholeFiles(wantedOf(tree, request), snapshot)
     : await filesIn(snapshot);
   const lacking = missing(present, required);
   if (settings.offline) {
-    if (lacking.length > 0) {
-      throw new Error(
-        `Cannot load ${name} at ${revision} as HF_HUB_OFFLINE is set and ${settings.cacheFolder} lacks` +
-          ` its ${lacking.join(", ")}. Unset HF_HUB_OFFLINE to download it, or set HF_HOME to the` +
-          " folder that holds it",
-      );
-    }
-    const optional = wantedOf(tree ?? [], request).map(({ path }) => path)
-      .filter((path) => !present.includes(path));
-    if (optional.length > 0) {
-      console.warn(
-        `${name} at ${revision}: HF_HUB_OFFLINE is set and ${settings.cacheFolder} lacks its` +
-          ` ${
-            optional.join(", ")
-          }, without which it may give other results. Unset HF_HUB_OFFLINE to` +
-          " download it",
-      );
-    }
+    const optional = without(wantedOf(tree ?? [], request), present);
+    checkOffline(`${name} at ${revision}`, lacking, optional, settings);
     return snapshot;
   }
 
-  const isListed = tree !== undefined;
   try {
     tree ??= await listFiles(connect(lacking.length > 0 ? ATTEMPTS : 1), commit);
   } catch (error) {
@@ -117,7 +101,7 @@ export async function downloadSnapshot(
         " another repository or revision",
     );
   }
-  const isComplete = (await presentOf(files, snapshot)).length === files.length;
+  const isComplete = (await wholeFiles(files, snapshot)).length === files.length;
   // A complete cache may be read-only, as in Python.
   const note = (written: Promise<void>) => isComplete ? written.catch(() => {}) : written;
   try {
@@ -133,6 +117,29 @@ export async function downloadSnapshot(
     );
   }
   return snapshot;
+}
+
+/** Refuses an offline cache that lacks what is required, and says what else it lacks. */
+function checkOffline(
+  name: string,
+  lacking: string[],
+  optional: string[],
+  { cacheFolder }: HubSettings,
+) {
+  if (lacking.length > 0) {
+    const files = lacking.join(", ");
+    throw new Error(
+      `Cannot load ${name} as HF_HUB_OFFLINE is set and ${cacheFolder} lacks its ${files}. Unset` +
+        " HF_HUB_OFFLINE to download it, or set HF_HOME to the folder that holds it",
+    );
+  }
+  if (optional.length > 0) {
+    const files = optional.join(", ");
+    console.warn(
+      `${name}: HF_HUB_OFFLINE is set and ${cacheFolder} lacks its ${files}, without which it may` +
+        " give other results. Unset HF_HUB_OFFLINE to download it",
+    );
+  }
 }
 
 async function downloadFiles(
@@ -196,30 +203,29 @@ function wantedOf(tree: ListedFile[], { name, wanted }: SnapshotRequest): Listed
   const remedy =
     `, from the Hub for ${name}. Choose another repository, or set HF_ENDPOINT to another mirror`;
   const files = tree.filter(({ path }) => wanted.test(path));
+  const keys = new Set<string>();
   for (const { path, size } of files) {
     check("path", "inside the repository", path, PATH, remedy);
-    if (READ_WHOLE.test(path) && size > MAX_BYTES) {
+    if (READ_WHOLE.test(path) && size > MAX_MEGABYTES * 1e6) {
       throw new RangeError(
-        `Cannot load ${name} as its ${path} must have at most ${
-          MAX_BYTES / 1e6
-        } MB: current value is` +
+        `Cannot load ${name} as its ${path} must have at most ${MAX_MEGABYTES} MB: current value is` +
           ` ${size} bytes. Choose another repository or revision`,
       );
     }
-  }
-  // macOS and Windows ignore case.
-  const paths = new Set<string>();
-  for (const { path } of files) {
-    const key = path.toLowerCase();
-    if (paths.has(key)) {
-      refuse("path", "different from all others not by case alone", path, remedy);
-    }
-    paths.add(key);
+    const key = path.toLowerCase(); // macOS and Windows ignore case
+    if (keys.has(key)) refuse("path", "different from all others not by case alone", path, remedy);
+    keys.add(key);
   }
   return files;
 }
 
-async function presentOf(files: ListedFile[], snapshot: string): Promise<string[]> {
+function without(files: ListedFile[], present: string[]): string[] {
+  const paths = new Set(present);
+  return files.map(({ path }) => path).filter((path) => !paths.has(path));
+}
+
+/** The paths of those files that a snapshot has, in their length. */
+async function wholeFiles(files: ListedFile[], snapshot: string): Promise<string[]> {
   const areWhole = await Promise.all(
     files.map(({ path, size }) => isWhole(join(snapshot, path), size)),
   );
