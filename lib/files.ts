@@ -246,8 +246,18 @@ export function isFile(path: string): Promise<boolean> {
   return Deno.stat(path).then((info) => info.isFile, () => false);
 }
 
-/** Opens and locks a file or folder, waiting for other writers; closing it releases the lock. */
-async function openLocked<T extends Deno.FsFile | undefined>(path: string, open: () => Promise<T>) {
+/**
+ * Opens and locks a file or folder, waiting for other writers; closing it releases the lock.
+ *
+ * @param path The file or folder.
+ * @param open Opens it; called again when another writer has renamed it meanwhile.
+ * @returns The file that the path names.
+ * @throws What `open` throws.
+ */
+export async function openLocked<T extends Deno.FsFile | undefined>(
+  path: string,
+  open: () => Promise<T>,
+): Promise<T> {
   while (true) {
     const file = await open();
     if (!file) return file;
