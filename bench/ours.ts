@@ -48,7 +48,7 @@ export async function step(options: StepOptions, onStep = () => {}) {
   const model = await load(folder, way);
   const trainer = new Trainer(model, {
     trainDataset: { inputIds: repeat(batch.inputIds), labels: repeat(batch.labels) },
-    evalDataset: { inputIds: batch.inputIds.slice(0, 1), labels: batch.labels },
+    evalDataset: { inputIds: batch.inputIds.slice(0, 1), labels: batch.labels.slice(0, 1) },
     numTrainEpochs: 1,
     perDeviceTrainBatchSize: batch.labels.length,
     trainSamplingStrategy: "sequential",
@@ -88,7 +88,7 @@ async function epoch({ model: folder, rows }: { model: string; rows: number }) {
   };
   const trainer = new Trainer(model, {
     trainDataset: train,
-    evalDataset: { inputIds: train.inputIds.slice(0, 1), labels: train.labels },
+    evalDataset: { inputIds: train.inputIds.slice(0, 1), labels: [train.labels[0]!] },
     learningRate: 1e-3,
     numTrainEpochs: 1,
     perDeviceTrainBatchSize: 16,

@@ -26,10 +26,46 @@ export interface Batch {
 export const LONGEST = 2 ** 16;
 
 /**
+ * Checks that a model can be trained or evaluated on rows: a class outside the model's would count as a loss of 0. That
+ * includes -100, which torch leaves out of the mean.
+ *
+ * @param task What cannot be done otherwise, as in "Cannot train".
+ * @param name What the rows are called there.
+ * @param examples The rows.
+ * @param classes Number of the model's classes.
+ * @throws {RangeError} When there are no rows, or a row has no label or one that is not a whole number from 0 to
+ * `classes` - 1.
+ */
+export function checkExamples(
+  task: string,
+  name: string,
+  { inputIds, labels }: Examples,
+  classes: number,
+): void {
+  const refuse = (range: string, value: string): never => {
+    throw new RangeError(`Cannot ${task} as '${name}' must have ${range}: current value ${value}`);
+  };
+  if (!inputIds.length) refuse("at least one row", "is 0");
+  if (labels.length !== inputIds.length) {
+    refuse("a label for each row", `is ${labels.length} labels for ${inputIds.length} rows`);
+  }
+  const isClass = (label: number) => Number.isInteger(label) && label >= 0 && label < classes;
+  const row = Array.prototype.findIndex.call(labels, (label) => !isClass(label));
+  if (row >= 0) {
+    refuse(
+      `labels that are whole numbers from 0 to ${classes - 1}`,
+      `in row ${row} (the first is 0) is ${Deno.inspect(labels[row])}. Correct or remove that ` +
+        "row, or load the model with as many labels as the data have",
+    );
+  }
+}
+
+/**
  * Pads the chosen rows to the longest among them, as Transformers' DataCollatorWithPadding does.
  *
  * @param padToMultipleOf The padded length is a multiple of this. @default {1}
- * @throws {RangeError} When a row has no ids or no label, or a number is not whole or out of its range.
+ * @throws {RangeError} When there is no such row, its label or one of its ids is not a whole number, it has no ids, or the
+ * padded length or `padTokenId` is out of its range.
  */
 export function collate(
   examples: Examples,
@@ -38,6 +74,7 @@ export function collate(
   padToMultipleOf = 1,
 ): Batch {
   const texts = rows.map((row) => examples.inputIds[row] ?? missing(examples, row));
+  texts.forEach((ids, i) => checkIds(ids, rows[i]!));
   const longest = texts.reduce((longest, ids) => Math.max(longest, ids.length), 0);
   requireWhole("the longest row's length", longest, 1, LONGEST);
   requireWhole("'padToMultipleOf'", padToMultipleOf, 1, LONGEST);
@@ -46,12 +83,10 @@ export function collate(
   const inputIds = new Int32Array(rows.length * length).fill(padTokenId);
   const attentionMask = new Int32Array(rows.length * length);
   texts.forEach((ids, i) => {
-    const wrong = Array.prototype.find.call(ids, (id) => !isWhole(id, 0, MOST));
-    if (wrong !== undefined) requireWhole(`an id of row ${rows[i]}`, wrong, 0, MOST);
     inputIds.set(ids, i * length);
     attentionMask.fill(1, i * length, i * length + ids.length);
   });
-  const labels = Int32Array.from(rows, (row) => examples.labels[row] ?? missing(examples, row));
+  const labels = Int32Array.from(rows, (row) => labelOf(examples, row));
   return { inputIds, attentionMask, labels, rows, size: rows.length, length };
 }
 
@@ -99,6 +134,25 @@ function requireWhole(what: string, value: number, least: number, most: number) 
   throw new RangeError(
     `Cannot make a batch as ${what} must be a whole number ${range}: current value is ` +
       Deno.inspect(value),
+  );
+}
+
+/** Refuses ids that an Int32Array would change. */
+function checkIds(ids: ArrayLike<number>, row: number): void {
+  const wrong = Array.prototype.findIndex.call(ids, (id) => !isWhole(id, 0, MOST));
+  if (ids.length && wrong < 0) return;
+  throw new RangeError(
+    "Cannot make a batch as a row must have ids that are whole numbers, at least one: current " +
+      `value in row ${row} (the first is 0) is ${ids.length ? Deno.inspect(ids[wrong]) : "no id"}`,
+  );
+}
+
+function labelOf(examples: Examples, row: number): number {
+  const label = examples.labels[row] ?? missing(examples, row);
+  if (Number.isInteger(label)) return label;
+  throw new RangeError(
+    "Cannot make a batch as a label must be a whole number: current value in row " +
+      `${row} (the first is 0) is ${Deno.inspect(label)}`,
   );
 }
 

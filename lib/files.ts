@@ -187,6 +187,36 @@ export async function flush(path: string): Promise<void> {
 }
 
 /**
+ * Reads a JSON file that holds an object.
+ *
+ * @param path The file.
+ * @throws {SyntaxError} When it is no JSON, or holds something else; the message names the file.
+ * @throws The system's own error when it cannot be read.
+ */
+export async function readJson(path: string): Promise<Record<string, unknown>> {
+  const text = await Deno.readTextFile(path);
+  let value: unknown;
+  let fault = "";
+  try {
+    const parsed = JSON.parse(text);
+    JSON.stringify(parsed); // fails where it is nested too deep to be shown or saved
+    value = parsed;
+  } catch (error) {
+    fault = ` (${clip((error as Error).message)})`;
+  }
+  if (typeof value === "object" && value && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  throw new SyntaxError(
+    `Cannot read ${path} as it must hold a JSON object: current value is ` +
+      `${clip(text.trim()) || "empty"}${fault}. Download or save it again`,
+  );
+}
+
+/** The beginning of a text: a file can hold a value of many megabytes, a message cannot. */
+export const clip = (text: string): string => text.length > 200 ? `${text.slice(0, 200)}…` : text;
+
+/**
  * The hash of a file's content.
  *
  * @param path The file.
@@ -216,8 +246,18 @@ export function isFile(path: string): Promise<boolean> {
   return Deno.stat(path).then((info) => info.isFile, () => false);
 }
 
-/** Opens and locks a file or folder, waiting for other writers; closing it releases the lock. */
-async function openLocked<T extends Deno.FsFile | undefined>(path: string, open: () => Promise<T>) {
+/**
+ * Opens and locks a file or folder, waiting for other writers; closing it releases the lock.
+ *
+ * @param path The file or folder.
+ * @param open Opens it; called again when another writer has renamed it meanwhile.
+ * @returns The file that the path names.
+ * @throws What `open` throws.
+ */
+export async function openLocked<T extends Deno.FsFile | undefined>(
+  path: string,
+  open: () => Promise<T>,
+): Promise<T> {
   while (true) {
     const file = await open();
     if (!file) return file;

@@ -54,5 +54,5 @@ async function estimate(
 
 const first = ({ inputIds, labels }: Examples, count: number): Examples => ({
   inputIds: inputIds.slice(0, count),
-  labels,
+  labels: Array.from(labels).slice(0, count),
 });

@@ -45,14 +45,10 @@ Deno.test("collate() refuses numbers that are not whole or out of their range", 
     assertRefused(make, "'padToMultipleOf'", "from 1 to 65536", multiple);
   }
   for (const id of [-1, 1.5, NaN, 2 ** 31, Infinity, "7" as unknown as number, 7n as never]) {
-    const make = () => collate({ inputIds: [[1], [1, id]], labels: [0, 0] }, [1], 0);
-    assertRefused(make, "an id of row 1", "from 0 to 2147483647", id);
     assertRefused(() => collate(rows, [0], id), "'padTokenId'", "from 0 to 2147483647", id);
   }
   const length = "the longest row's length";
   assertRefused(() => collate(rows, [], 0), length, "from 1 to 65536", 0);
-  const empty = { inputIds: [[]], labels: [0] };
-  assertRefused(() => collate(empty, [0], 0), length, "from 1 to 65536", 0);
   const long = { inputIds: [new Int32Array(65537)], labels: [0] };
   assertRefused(() => collate(long, [0], 0), length, "from 1 to 65536", 65537);
 });
@@ -79,6 +75,37 @@ Deno.test("batches() cuts the order into batches, the last one smaller", () => {
   const cut = [...batches(rows, [2, 0, 1], 2, 0)];
   assert.deepEqual(cut.map((batch) => [batch.rows, batch.length]), [[[2, 0], 3], [[1], 1]]);
   assert.deepEqual([...batches(rows, [2, 0, 1], 2, 0, 2)].map(({ length }) => length), [4, 2]);
+});
+
+Deno.test("collate() refuses a label that is not a whole number, as an Int32Array would cut it", () => {
+  for (const label of [1.5, NaN, "1"]) {
+    assert.throws(() => collate({ ...rows, labels: [0, label as number, 0, 0] }, [0, 1], 0), {
+      name: "RangeError",
+      message: "Cannot make a batch as a label must be a whole number: current value in row 1 " +
+        `(the first is 0) is ${Deno.inspect(label)}`,
+    });
+  }
+});
+
+Deno.test("collate() refuses a row of no ids, and ids that an Int32Array would change", () => {
+  const wrong: [ids: unknown[], says: string][] = [
+    [[], "no id"],
+    [[5, 1.5], "1.5"],
+    [[NaN], "NaN"],
+    [[2 ** 31], "2147483648"],
+    [[-1], "-1"],
+    [[7n], "7n"],
+    [["5"], '"5"'],
+    [[5, null], "null"],
+  ];
+  for (const [ids, says] of wrong) {
+    const inputIds = [[5], ids as number[]];
+    assert.throws(() => collate({ inputIds, labels: [0, 0] }, [0, 1], 0), {
+      name: "RangeError",
+      message: "Cannot make a batch as a row must have ids that are whole numbers, at least one: " +
+        `current value in row 1 (the first is 0) is ${says}`,
+    });
+  }
 });
 
 Deno.test("byLength() gives the longest row first, and equal ones in their order", () => {

@@ -5,6 +5,9 @@ import { downloadSnapshot } from "../hub/snapshot.ts";
 import type { Dataset, DatasetOptions } from "./parts.ts";
 import { checkCount, checkRows } from "./rows.ts";
 
+/** The most bytes of a parquet file's metadata, which is read whole. */
+const MAX_METADATA = 64_000_000;
+
 /**
  * Loads the splits train and test of a repository and cuts them as `loadDataset` says; each part also has the column row.
  *
@@ -36,11 +39,11 @@ export async function loadHubDataset(
     names.filter((file) => file.startsWith(`${split}-`) && file.endsWith(".parquet"))
       .map((file) => join(data, file));
   const [trainName, testName] = [`${name}'s train split`, `${name}'s test split`];
+  const labels = await labelNames(files("train")[0]!, name, trainName);
   const [trainFrame, testFrame] = [
     await readParquet(files("train"), trainName),
     await readParquet(files("test"), testName),
   ];
-  const labels = await labelNames(files("train")[0]!, name);
   let train = await checkRows(trainFrame, labels, trainName);
   const test = await checkRows(testFrame, labels, testName);
   const even = test.gatherEvery(2, 0);
@@ -63,23 +66,45 @@ async function readParquet(files: string[], source: string): Promise<DataFrame> 
   try {
     return pl.concat(files.map((file) => pl.readParquet(file)));
   } catch (error) {
-    const cache = resolve(files[0]!, "../../../.."); // of cache/snapshots/commit/data/file
-    throw new TypeError(
-      `Cannot load ${source} as its parquet files must be whole and have the same columns: ` +
-        `${(error as Error).message}. Remove ${cache} and load again, or choose other data`,
-      { cause: error },
-    );
+    throw damaged(files[0]!, source, error);
   }
 }
 
 /** Hugging Face's datasets keeps the names in the parquet file's own metadata. */
-async function labelNames(file: string, name: string): Promise<string[]> {
-  const { key_value_metadata = [] } = await parquetMetadataAsync(await asyncBufferFromFile(file));
-  const text = key_value_metadata.find(({ key }) => key === "huggingface")?.value ?? "{}";
-  const names = JSON.parse(text).info?.features?.label?.names;
-  if (Array.isArray(names)) return names;
+async function labelNames(file: string, name: string, source: string): Promise<string[]> {
+  let text: string;
+  try {
+    const buffer = await asyncBufferFromFile(file);
+    const footer = new DataView(await buffer.slice(buffer.byteLength - 8));
+    if (footer.getUint32(0, true) > MAX_METADATA) {
+      throw new RangeError(`more than ${MAX_METADATA / 1e6} MB of metadata`);
+    }
+    const { key_value_metadata = [] } = await parquetMetadataAsync(buffer);
+    text = key_value_metadata.find(({ key }) => key === "huggingface")?.value ?? "{}";
+  } catch (error) {
+    throw damaged(file, source, error);
+  }
+  const names = classNames(text);
+  if (Array.isArray(names) && names.every((label) => typeof label === "string")) return names;
   throw new TypeError(
     `Cannot load ${name} as its column 'label' must be a ClassLabel in the parquet metadata` +
-      ` 'huggingface': current value is ${text}. Choose a data set of labelled texts`,
+      ` 'huggingface': current value is ${text.slice(0, 200)}. Choose a data set of labelled texts`,
+  );
+}
+
+function classNames(json: string): unknown {
+  try {
+    return JSON.parse(json)?.info?.features?.label?.names;
+  } catch {
+    return;
+  }
+}
+
+function damaged(file: string, source: string, error: unknown): TypeError {
+  const cache = resolve(file, "../../../.."); // of cache/snapshots/commit/data/file
+  return new TypeError(
+    `Cannot load ${source} as its parquet files must be whole and have the same columns: ` +
+      `${(error as Error).message}. Remove ${cache} and load again, or choose other data`,
+    { cause: error },
   );
 }

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { type Batch, batches, byLength, type Examples } from "../batches.ts";
+import { type Batch, batches, byLength, checkExamples, type Examples } from "../batches.ts";
 import { port } from "../device/port.ts";
 import { crossEntropy } from "../kernels/loss.ts";
 import type { TextModel } from "../model/classifier.ts";
@@ -42,7 +42,8 @@ const OPTIONS: Record<keyof EvaluateOptions, true> = {
  * @param examples Token ids and true classes of the rows.
  * @returns Loss and accuracy, and each row's logits.
  * @throws {TypeError} When an option is unknown.
- * @throws {RangeError} When there are no rows, or the batch size is not above 0.
+ * @throws {RangeError} When there are no rows, a label is no class of the model's, or the batch size is not a whole number
+ * above 0.
  * @throws {Error} When a logit is not a number or infinite, or the device's memory is full.
  */
 export async function evaluate(
@@ -53,12 +54,10 @@ export async function evaluate(
   checkOptions("evaluate", options, OPTIONS);
   const { batchSize = 32, padToMultipleOf = 1, onBatch } = options;
   const count = examples.inputIds.length;
-  if (!count) {
-    throw new RangeError("Cannot evaluate as 'examples' must have rows: current value is 0");
-  }
-  if (!(batchSize > 0)) {
+  checkExamples("evaluate", "examples", examples, model.labels.length);
+  if (!(Number.isInteger(batchSize) && batchSize > 0)) {
     throw new RangeError(
-      `Cannot evaluate as 'batchSize' must be above 0: current value is ${batchSize}`,
+      `Cannot evaluate as 'batchSize' must be a whole number above 0: current value is ${batchSize}`,
     );
   }
   const started = performance.now();

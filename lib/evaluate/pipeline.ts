@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { loadAdapter } from "../adapter/file.ts";
-import { isFile } from "../files.ts";
+import { isFile, readJson } from "../files.ts";
 import { findFolder, REPOSITORY_OPTIONS, type RepositoryOptions } from "../hub/folder.ts";
 import { MODEL, MODEL_OR_ADAPTER } from "../hub/model.ts";
 import { type Classifier, loadClassifier } from "../model/classifier.ts";
@@ -57,14 +57,14 @@ export async function loadPipeline(
   const { revision: _ofThis, ...hub } = repository;
   const folder = await findFolder(folderOrName, MODEL_OR_ADAPTER, repository);
   const configPath = join(folder, "adapter_config.json");
-  const config = await isFile(configPath) && JSON.parse(await Deno.readTextFile(configPath));
+  const config = await isFile(configPath) ? await readJson(configPath) : undefined;
   if (!config && base !== undefined) {
     throw new RangeError(
       `Cannot load a pipeline as 'base' must be left out for a whole model: current value is ${base}`,
     );
   }
-  const baseName = base ?? config.base_model_name_or_path;
-  if (config && !baseName) {
+  const baseName = base ?? config?.base_model_name_or_path;
+  if (config && (typeof baseName !== "string" || !baseName)) {
     throw new TypeError(
       `Cannot load a pipeline as 'base_model_name_or_path' in ${configPath} must name the adapter's ` +
         `base: current value is ${
@@ -72,11 +72,17 @@ export async function loadPipeline(
         }. Give the base's folder or name as 'base'`,
     );
   }
-  const ofBase = base === undefined && config.revision ? { revision: config.revision } : {};
-  const modelFolder = config ? await findFolder(baseName, MODEL, { ...hub, ...ofBase }) : folder;
+  const ofBase = base === undefined && config?.revision ? { revision: `${config.revision}` } : {};
+  const modelFolder = config
+    ? await findFolder(`${baseName}`, MODEL, { ...hub, ...ofBase })
+    : folder;
   const tokenizer = await loadTokenizer(modelFolder);
-  const names = labels ?? (config ? await headLabels(folder, modelFolder) : undefined);
-  const model = await loadClassifier(modelFolder, names ? { labels: names } : {});
+  const classes = config && await headClasses(folder);
+  const names = labels ?? (classes ? await headLabels(classes, modelFolder) : undefined);
+  const model = await loadClassifier(modelFolder, {
+    ...names && { labels: names },
+    ignoreMismatchedSizes: classes !== undefined, // the adapter's head takes its place
+  });
   try {
     if (config) await loadAdapter(model, folder);
   } catch (error) {
@@ -87,17 +93,21 @@ export async function loadPipeline(
   return Object.assign(run as Pipeline, { model, tokenizer });
 }
 
-/**
- * Names for the classes of an adapter's head: undefined where its base names as many, or the adapter has no head; else
- * LABEL_0, LABEL_1, … as Transformers names them.
- */
-async function headLabels(adapter: string, base: string): Promise<string[] | undefined> {
-  using file = await openSafetensors(join(adapter, "adapter_model.safetensors"));
+/** How many classes an adapter's head has; undefined where it has none. */
+async function headClasses(adapter: string): Promise<number | undefined> {
+  const path = join(adapter, "adapter_model.safetensors");
+  if (!await isFile(path)) return undefined; // loadAdapter says so
+  using file = await openSafetensors(path);
   const [, head] =
     [...file.tensors].find(([name]) =>
       /\.(classifier|score|classifier\.out_proj)(\.modules_to_save)?\.weight$/.test(name)
     ) ?? [];
-  const { id2label = {} } = JSON.parse(await Deno.readTextFile(join(base, "config.json")));
-  if (!head || head.shape[0] === Object.keys(id2label).length) return undefined;
-  return Array.from({ length: head.shape[0]! }, (_, i) => `LABEL_${i}`);
+  return head?.shape[0];
+}
+
+/** LABEL_0, LABEL_1, … as Transformers names them; undefined where the base names as many. */
+async function headLabels(classes: number, base: string): Promise<string[] | undefined> {
+  const { id2label } = await readJson(join(base, "config.json"));
+  if (Object.keys(id2label ?? {}).length === classes) return undefined;
+  return Array.from({ length: classes }, (_, i) => `LABEL_${i}`);
 }

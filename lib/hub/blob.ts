@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { fileDigest, flush } from "../files.ts";
+import { fileDigest, flush, openLocked } from "../files.ts";
 import { ATTEMPTS, pause } from "./fetch.ts";
 import type { HubSettings } from "./settings.ts";
 
@@ -8,6 +8,8 @@ export interface RemoteBlob {
   url: string;
   /** Its place: `blobs/<oid>` in the repository's cache folder. */
   path: string;
+  /** Its place in the snapshot, where another process may have moved it if there are no links. */
+  target: string;
   /** Bytes. */
   size: number;
   /** The sha256 of a file in large-file storage, else git's own sha1. */
@@ -25,6 +27,7 @@ const PROGRESS = 1_000_000;
  * has changed between two parts.
  *
  * @param onBytes Called with the file's length so far and the number of bytes just received.
+ * @returns Whether it came now; else the cache has got it by now.
  * @throws {Error} When the content stays wrong, the connection is cut again and again, or the file
  * cannot be written.
  */
@@ -33,13 +36,15 @@ export async function downloadBlob(
   fetch: typeof globalThis.fetch,
   settings: HubSettings,
   onBytes: (length: number, received: number) => void,
-): Promise<void> {
-  if (await isComplete(blob)) return;
+): Promise<boolean> {
+  if (await isComplete(blob)) return false;
   const incomplete = `${blob.path}.incomplete`;
-  using file = await Deno.open(incomplete, { create: true, read: true, write: true });
-  await file.lock(true);
-  // Another process was faster.
-  if (await isComplete(blob)) return await Deno.remove(incomplete).catch(() => {});
+  const open = () => Deno.open(incomplete, { create: true, read: true, write: true });
+  using file = await openLocked(incomplete, open);
+  if (await isComplete(blob)) { // another process was faster
+    await Deno.remove(incomplete).catch(() => {});
+    return false;
+  }
   for (let failures = 1;; failures++) {
     const start = await file.seek(0, Deno.SeekMode.End);
     let length = start;
@@ -62,7 +67,8 @@ export async function downloadBlob(
       if (digest === blob.oid) {
         await file.sync();
         await Deno.rename(incomplete, blob.path);
-        return await flush(dirname(blob.path));
+        await flush(dirname(blob.path));
+        return true;
       }
       reason = `its ${length} bytes have the hash ${digest}, not ${blob.oid}`;
     } else if (length > blob.size) reason = `more than its ${blob.size} bytes came`;
@@ -89,6 +95,11 @@ async function* untilCut({ body }: Response, onCut: (error: Error) => void) {
   }
 }
 
-function isComplete({ path, size }: RemoteBlob): Promise<boolean> {
+async function isComplete({ path, target, size }: RemoteBlob): Promise<boolean> {
+  return await isWhole(path, size) || await isWhole(target, size);
+}
+
+/** Whether a path leads to a file of that many bytes. */
+export function isWhole(path: string, size: number): Promise<boolean> {
   return Deno.stat(path).then((info) => info.isFile && info.size === size, () => false);
 }

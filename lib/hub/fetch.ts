@@ -14,6 +14,14 @@ export const REPO_NAME = /^(?!.*\.\.)\w[\w.-]*(\/\w[\w.-]*)?$/;
 /** How often a request, or a file whose connection was cut, is tried. */
 export const ATTEMPTS = 5;
 
+/** The most bytes, decompressed, of an answer that is read whole; a list of 1,000 files has 0.3 MB. */
+const MAX_BYTES = 32_000_000;
+
+/** An answer that is read whole must have come after as many timeouts. */
+const MAX_TIMEOUTS = 30;
+
+class TooLong extends Error {}
+
 /** Waits before retry number `failures` (from 1), or as long as the server asks, at most five minutes. */
 export function pause(failures: number, settings: HubSettings, retryAfter?: string | null) {
   const asked = Number(retryAfter) * 1000 || Date.parse(retryAfter ?? "") - Date.now() || 0;
@@ -25,7 +33,7 @@ export function pause(failures: number, settings: HubSettings, retryAfter?: stri
  * Makes a server's text safe for a message: printable ASCII without the token and without queries
  * of URLs, which can hold a signature.
  */
-function redact(text: string, { token }: HubSettings): string {
+export function redact(text: string, { token }: HubSettings): string {
   if (token) text = text.replaceAll(token, "***");
   return text.replace(/\?[^\s)]*/g, "").replace(/[^\x20-\x7e]+/g, " ").slice(0, 300);
 }
@@ -36,11 +44,15 @@ function redact(text: string, { token }: HubSettings): string {
  *
  * Its errors are one line that names the repository, the file and a remedy, never the token; their
  * `cause` is the status with which the Hub refused.
+ *
+ * An answer is read whole, up to 32 MB, so that a cut is a failure of the request; but the content that a range request
+ * asks for is left to the caller to read.
  */
 export function hubFetch(
   repo: Repo,
   settings: HubSettings,
   task: "download" | "publish" = "download",
+  attempts = ATTEMPTS,
 ): typeof fetch {
   return async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input);
@@ -58,16 +70,21 @@ export function hubFetch(
       if (answered && response.status < 500 && response.status !== 429) {
         const page = response.headers.get("content-type")?.startsWith("text/html");
         if (response.ok && !page) return response;
-        const error = (await response.json().catch(() => null))?.error;
         // Range not satisfiable: after an empty answer, the download starts again.
         if (response.status === 416) return new Response();
+        const answer = await (response.ok ? response.body?.cancel() : response.json())
+          ?.catch(() => null);
         const reason = response.ok
           ? "a web page came instead of an answer: is a login page or a proxy in between?"
-          : refusal(response, error, repo, settings, task);
+          : refusal(response, answer?.error, repo, settings, task);
         throw new Error(`Cannot ${what}: ${reason}`, { cause: response.status });
       }
-      if (answered) await response.body?.cancel();
-      if (failures === ATTEMPTS) {
+      if (response instanceof TooLong) {
+        throw new Error(
+          `Cannot ${what}: ${response.message}. Set HF_ENDPOINT to another mirror`,
+        );
+      }
+      if (failures === attempts) {
         const reason = answered
           ? `the Hub answers ${response.status}`
           : redact((response.cause as Error | undefined)?.message ?? response.message, settings);
@@ -75,7 +92,7 @@ export function hubFetch(
           ? ""
           : ", set HF_ENDPOINT to a mirror, or HF_HUB_OFFLINE=1 to use what the cache holds";
         throw new Error(
-          `Cannot ${what}: ${reason}, ${ATTEMPTS} times. Try again later (what has arrived is` +
+          `Cannot ${what}: ${reason}, ${attempts} times. Try again later (what has arrived is` +
             ` kept)${mirror}`,
         );
       }
@@ -86,8 +103,7 @@ export function hubFetch(
 
 /**
  * Makes one request. It fails when fewer than `timeout` bytes come in `timeout` milliseconds (1 kB/s);
- * an upload has no limit, as its progress cannot be seen. Only the body of a range request is left to
- * the caller to read, so that a cut anywhere else is a failure of the request.
+ * an upload has no limit, as its progress cannot be seen.
  */
 async function request(
   url: URL,
@@ -95,10 +111,13 @@ async function request(
   { timeout }: HubSettings,
 ): Promise<Response> {
   const slow = new AbortController();
-  let bytes = 0;
+  let [bytes, total, timeouts] = [0, 0, 0];
+  let isWhole = true;
   const watch = init.body ? undefined : setInterval(() => {
-    if (bytes < timeout) {
-      slow.abort(new Error(`fewer than ${timeout} bytes came in ${timeout / 1000} s`));
+    const end = (message: string) => slow.abort(new Error(message));
+    if (bytes < timeout) end(`fewer than ${timeout} bytes came in ${timeout / 1000} s`);
+    else if (isWhole && ++timeouts === MAX_TIMEOUTS) {
+      end(`the answer was not whole after ${MAX_TIMEOUTS * timeout / 1000} s`);
     }
     bytes = 0;
   }, timeout);
@@ -110,7 +129,11 @@ async function request(
     },
     transform(chunk, controller) {
       bytes += chunk.length;
-      controller.enqueue(chunk);
+      total += chunk.length;
+      if (isWhole && total > MAX_BYTES) {
+        end();
+        controller.error(new TooLong(`the answer has more than ${MAX_BYTES / 1e6} MB`));
+      } else controller.enqueue(isWhole ? chunk.slice() : chunk); // 4 KB of a 64 KB buffer (Deno 2.9)
     },
     flush: end,
     cancel: end,
@@ -119,7 +142,8 @@ async function request(
     const response = await fetch(url, { ...init, signal: init.signal ?? slow.signal });
     if (!response.body) end();
     const counted = new Response(response.body?.pipeThrough(counter) ?? null, response);
-    if (!response.body || init.headers.has("range")) return counted;
+    isWhole = !response.ok || !init.headers.has("range");
+    if (!response.body || !isWhole) return counted;
     return new Response(await counted.arrayBuffer(), response);
   } catch (error) {
     end();
@@ -136,8 +160,8 @@ function refusal(
   task: "download" | "publish",
 ): string {
   const page = `${settings.endpoint}/${repo.type === "dataset" ? "datasets/" : ""}${repo.name}`;
-  const cause = headers.get("x-error-code") ?? error;
-  const answer = `the Hub answers ${status}${cause ? ` (${redact(String(cause), settings)})` : ""}`;
+  const cause = headers.get("x-error-code") ?? (typeof error === "string" ? error : "");
+  const answer = `the Hub answers ${status}${cause ? ` (${redact(cause, settings)})` : ""}`;
   if (task === "publish") {
     if (![401, 403, 404].includes(status)) return answer;
     return `${answer}. Set HF_TOKEN to a valid token with write permission for ${page}, from` +

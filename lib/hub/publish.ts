@@ -2,7 +2,7 @@ import { createRepo, uploadFiles } from "@huggingface/hub";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { checkOptions } from "../options.ts";
-import { hubFetch, REPO_NAME } from "./fetch.ts";
+import { hubFetch, redact, REPO_NAME } from "./fetch.ts";
 import { ADAPTER, MODEL } from "./model.ts";
 import { HUB_OPTIONS, type HubOptions, hubSettings } from "./settings.ts";
 import { filesIn, missing } from "./snapshot.ts";
@@ -87,21 +87,34 @@ export async function publish(options: PublishOptions): Promise<string> {
     accessToken: token,
   };
   const visibility = options.private && { visibility: "private" as const };
-  await createRepo({ ...hub, ...visibility }).catch((error) => {
-    // It exists, or the token may write to some repositories only: the commit will show.
-    if (error.cause !== 409 && error.cause !== 403) throw error;
-  });
-  const committed = await uploadFiles({
-    ...hub,
-    files: [
-      ...present.filter((path) => files.wanted.test(path)).map((path) => ({
-        path,
-        content: pathToFileURL(join(folder, path)),
-      })),
-      { path: "README.md", content: new Blob([card]) },
-    ],
-    commitTitle: options.commitMessage ?? `Upload ${files === MODEL ? "model" : "adapter"}`,
-    useXet: false, // git's large-file protocol, which mirrors know too
-  });
-  return committed!.commit.url;
+  try {
+    await createRepo({ ...hub, ...visibility }).catch((error) => {
+      // It exists, or the token may write to some repositories only: the commit will show.
+      if (error.cause !== 409 && error.cause !== 403) throw error;
+    });
+    const committed = await uploadFiles({
+      ...hub,
+      files: [
+        ...present.filter((path) => files.wanted.test(path)).map((path) => ({
+          path,
+          content: pathToFileURL(join(folder, path)),
+        })),
+        { path: "README.md", content: new Blob([card]) },
+      ],
+      commitTitle: options.commitMessage ?? `Upload ${files === MODEL ? "model" : "adapter"}`,
+      useXet: false, // git's large-file protocol, which mirrors know too
+    });
+    const url: unknown = committed?.commit?.url;
+    if (typeof url !== "string") throw new TypeError("the commit has no address");
+    return url;
+  } catch (error) {
+    const { message, code } = error as Error & { code?: string };
+    if (code || message.startsWith("Cannot publish")) throw error;
+    // `@huggingface/hub` (2.17) takes any answer for what it should be.
+    throw new Error(
+      `Cannot publish to ${name}: what ${settings.endpoint} answers is not what a Hub does. Check` +
+        " HF_ENDPOINT, or try again later (what has arrived is kept)",
+      { cause: redact(message, settings) },
+    );
+  }
 }

@@ -1,9 +1,17 @@
-import { datasetInfo, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
 import { readdir } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { isFile, writeFile, writeLink } from "../files.ts";
-import { downloadBlob } from "./blob.ts";
-import { hubFetch, type Repo, REPO_NAME } from "./fetch.ts";
+import { flush, isFile, writeFile, writeLink } from "../files.ts";
+import { downloadBlob, isWhole } from "./blob.ts";
+import { ATTEMPTS, hubFetch, type Repo, REPO_NAME } from "./fetch.ts";
+import {
+  type Connection,
+  findCommit,
+  isCommit,
+  type ListedFile,
+  listFiles,
+  readTree,
+  writeTree,
+} from "./listing.ts";
 import { type HubOptions, type HubSettings, hubSettings } from "./settings.ts";
 
 /** Which files of a repository are wanted. */
@@ -20,20 +28,24 @@ export interface SnapshotRequest extends Repo, FileSet {
   revision?: string | undefined;
 }
 
-const COMMIT = /^[0-9a-f]{40}$/;
 const PATH = /^(?!.*\.\.)\w[\w.-]*(\/\w[\w.-]*)*$/;
+
+/** Files that are read whole, and how long one may be; the largest tokenizers have 40 MB. */
+const READ_WHOLE = /\.(json|txt|md)$/;
+const MAX_MEGABYTES = 200;
 
 /**
  * Downloads the wanted files of a repository into the cache that Python's libraries share.
  *
- * A snapshot of a pinned commit that is complete is returned without a request. `@huggingface/hub`
- * calls the Hub's API; contents are downloaded by {@link downloadBlob}, as that library (2.17)
- * neither resumes nor checks hashes.
+ * A snapshot of a pinned commit that is complete is returned without a request: the cache keeps the commit's list of
+ * files, as huggingface_hub does. Without that list (an older library filled the cache) the Hub is asked once; if it does
+ * not answer, what is required is enough, and `console.warn` says so. Contents are downloaded by {@link downloadBlob}, as
+ * `@huggingface/hub` (2.17) neither resumes nor checks hashes.
  *
  * @param request What is wanted.
  * @param options How to reach the Hub.
  * @returns The snapshot's folder.
- * @throws {TypeError} When a name, given or sent by the Hub, could leave the cache folder.
+ * @throws {TypeError} When a name, given or sent by the Hub, could leave the cache folder, or two are one on some disks.
  * @throws {Error} When a file is missing, the Hub refuses, or the cache cannot be written.
  */
 export async function downloadSnapshot(
@@ -44,36 +56,58 @@ export async function downloadSnapshot(
   check("hub", "organisation/name", name, REPO_NAME);
   check("revision", "a commit, tag or branch", revision, PATH);
   const settings = hubSettings(options);
-  const hub = {
-    repo: { type, name },
-    hubUrl: settings.endpoint,
-    fetch: hubFetch(request, settings),
-  };
   const storage = join(settings.cacheFolder, `${type}s--${name.replace("/", "--")}`);
   const reference = join(storage, "refs", revision);
-  const pinned = COMMIT.test(revision);
+  const connect = (attempts: number): Connection => ({
+    repo: { type, name },
+    fetch: hubFetch(request, settings, "download", attempts),
+    settings,
+  });
+  const saved = (await Deno.readTextFile(reference).catch(() => "")).trim();
 
   let commit = revision;
-  if (!pinned && settings.offline) {
-    const saved = (await Deno.readTextFile(reference).catch(() => "")).trim();
-    if (COMMIT.test(saved)) commit = saved;
-  } else if (!pinned) {
-    const query = { ...hub, name, revision, additionalFields: ["sha" as const] };
-    commit = (await (type === "model" ? modelInfo(query) : datasetInfo(query))).sha;
-    check("sha", "a commit", commit, COMMIT);
+  if (!isCommit(revision)) {
+    if (!settings.offline) commit = await findCommit(connect(ATTEMPTS), revision);
+    else if (isCommit(saved)) commit = saved;
   }
   const snapshot = join(storage, "snapshots", commit);
-  const lacking = missing(await filesIn(snapshot), required);
-  if (lacking.length > 0 && settings.offline) {
+  let tree = await readTree(storage, commit);
+  const isListed = tree !== undefined;
+  const present = tree
+    ? await wholeFiles(wantedOf(tree, request), snapshot)
+    : await filesIn(snapshot);
+  const lacking = missing(present, required);
+  if (settings.offline) {
+    const optional = without(wantedOf(tree ?? [], request), present);
+    checkOffline(`${name} at ${revision}`, lacking, optional, settings);
+    return snapshot;
+  }
+
+  try {
+    tree ??= await listFiles(connect(lacking.length > 0 ? ATTEMPTS : 1), commit);
+  } catch (error) {
+    if (lacking.length > 0) throw error;
+    console.warn(
+      `${name} at ${revision}: ${settings.cacheFolder} may lack files without which it gives other` +
+        ` results: ${(error as Error).message}`,
+    );
+    return snapshot;
+  }
+  const files = wantedOf(tree, request);
+  const absent = missing(files.map(({ path }) => path), required);
+  if (absent.length > 0) {
     throw new Error(
-      `Cannot load ${name} at ${revision} as HF_HUB_OFFLINE is set and ${settings.cacheFolder} lacks` +
-        ` its ${lacking.join(", ")}. Unset HF_HUB_OFFLINE to download it, or set HF_HOME to the` +
-        " folder that holds it",
+      `Cannot load ${name} at ${commit} as the repository has no ${absent.join(", ")}. Choose` +
+        " another repository or revision",
     );
   }
+  const isComplete = (await wholeFiles(files, snapshot)).length === files.length;
+  // A complete cache may be read-only, as in Python.
+  const note = (written: Promise<void>) => isComplete ? written.catch(() => {}) : written;
   try {
-    if (lacking.length > 0) await downloadFiles(request, commit, storage, hub, settings);
-    if (!pinned && !settings.offline) await writeFile(reference, commit);
+    if (!isComplete) await downloadFiles(request, files, commit, storage, settings);
+    if (!isListed) await note(writeTree(storage, commit, tree)); // its hashes were right
+    if (commit !== revision && commit !== saved) await note(writeFile(reference, commit));
   } catch (error) {
     if (!(error as { code?: string }).code) throw error; // only the system's errors have one
     throw new Error(
@@ -85,51 +119,128 @@ export async function downloadSnapshot(
   return snapshot;
 }
 
-async function downloadFiles(
-  { type, name, wanted, required }: SnapshotRequest,
-  commit: string,
-  storage: string,
-  hub: { repo: Repo; hubUrl: string; fetch: typeof fetch },
-  settings: HubSettings,
+/** Refuses an offline cache that lacks what is required, and says what else it lacks. */
+function checkOffline(
+  name: string,
+  lacking: string[],
+  optional: string[],
+  { cacheFolder }: HubSettings,
 ) {
-  const entries: ListFileEntry[] = [];
-  for await (const entry of listFiles({ ...hub, revision: commit, recursive: true })) {
-    if (entry.type === "file" && wanted.test(entry.path)) entries.push(entry);
-  }
-  const absent = missing(entries.map(({ path }) => path), required);
-  if (absent.length > 0) {
+  if (lacking.length > 0) {
+    const files = lacking.join(", ");
     throw new Error(
-      `Cannot load ${name} at ${commit} as the repository has no ${absent.join(", ")}. Choose` +
-        " another repository or revision",
+      `Cannot load ${name} as HF_HUB_OFFLINE is set and ${cacheFolder} lacks its ${files}. Unset` +
+        " HF_HUB_OFFLINE to download it, or set HF_HOME to the folder that holds it",
     );
   }
-  const blobs = entries.map(({ path, size, lfs, oid }) => ({ path, size, oid: lfs?.oid ?? oid! }));
-  for (const { path, oid } of blobs) {
-    check("path", "inside the repository", path, PATH);
-    check("oid", "a sha1 or sha256", oid, /^([0-9a-f]{40}|[0-9a-f]{64})$/);
+  if (optional.length > 0) {
+    const files = optional.join(", ");
+    console.warn(
+      `${name}: HF_HUB_OFFLINE is set and ${cacheFolder} lacks its ${files}, without which it may` +
+        " give other results. Unset HF_HUB_OFFLINE to download it",
+    );
   }
-  // What is required comes last, so that a snapshot that has it is complete.
-  const last = (path: string) => Object.values(required).some((pattern) => pattern.test(path));
-  blobs.sort((a, b) => Number(last(a.path)) - Number(last(b.path)));
+}
+
+async function downloadFiles(
+  { type, name, required }: SnapshotRequest,
+  files: ListedFile[],
+  commit: string,
+  storage: string,
+  settings: HubSettings,
+) {
+  // What is required comes last: older versions take a snapshot that has it for complete.
+  const last = ({ path }: ListedFile) =>
+    Number(Object.values(required).some((pattern) => pattern.test(path)));
+  files.sort((a, b) => last(a) - last(b));
   await Deno.mkdir(join(storage, "blobs"), { recursive: true });
-  const folder = `${hub.hubUrl}/${type === "model" ? "" : "datasets/"}${name}/resolve/${commit}`;
-  const report = reporter(entries, settings);
-  for (const { path, size, oid } of blobs) {
-    const blob = { url: `${folder}/${path}`, path: join(storage, "blobs", oid), size, oid };
-    await downloadBlob(blob, hub.fetch, settings, (length, n) => report(path, length, n));
-    const link = join(storage, "snapshots", commit, path);
-    await writeLink(link, relative(dirname(link), blob.path));
+  const kind = type === "model" ? "" : "datasets/";
+  const folder = `${settings.endpoint}/${kind}${name}/resolve/${commit}`;
+  const fetch = hubFetch({ type, name }, settings);
+  const report = reporter(files, settings);
+  for (const { path, size, oid, sha256 } of files) {
+    const blob = {
+      url: `${folder}/${path}`,
+      path: join(storage, "blobs", sha256 ?? oid),
+      target: join(storage, "snapshots", commit, path),
+      size,
+      oid: sha256 ?? oid,
+    };
+    if (!await isWhole(blob.target, size)) {
+      const isNew = await downloadBlob(blob, fetch, settings, (n, more) => report(path, n, more));
+      await place(blob.path, blob.target, isNew, settings).catch(async (error) => {
+        if (!await isWhole(blob.target, size)) throw error; // another process has moved it
+      });
+    }
     report(path, size, 0, true);
   }
 }
 
-function check(option: string, meaning: string, value: unknown, pattern: RegExp) {
-  if (typeof value !== "string" || !pattern.test(value)) {
-    throw new TypeError(
-      `Cannot load from the Hub as '${option}' must be ${meaning}: current value is` +
-        ` ${JSON.stringify(value)?.replace(/[^\x20-\x7e]/g, "?").slice(0, 100)}`,
-    );
+/**
+ * Puts a blob into a snapshot as a link or, where the file system has no links, as huggingface_hub does: a new blob is
+ * moved, another one, to which older links may lead, copied.
+ */
+async function place(blob: string, path: string, isNew: boolean, { symlinks }: HubSettings) {
+  if (symlinks) {
+    try {
+      return await writeLink(path, relative(dirname(path), blob));
+    } catch (error) {
+      if (!(error as { code?: string }).code) throw error;
+    }
   }
+  await Deno.mkdir(dirname(path), { recursive: true });
+  if (isNew) await Deno.rename(blob, path);
+  else {
+    await writeFile(path, async (write) => {
+      for await (const chunk of (await Deno.open(blob)).readable) await write(chunk);
+    });
+  }
+  await flush(dirname(path));
+}
+
+/** The listed files that are wanted, by paths that a cache may hold. */
+function wantedOf(tree: ListedFile[], { name, wanted }: SnapshotRequest): ListedFile[] {
+  const remedy =
+    `, from the Hub for ${name}. Choose another repository, or set HF_ENDPOINT to another mirror`;
+  const files = tree.filter(({ path }) => wanted.test(path));
+  const keys = new Set<string>();
+  for (const { path, size } of files) {
+    check("path", "inside the repository", path, PATH, remedy);
+    if (READ_WHOLE.test(path) && size > MAX_MEGABYTES * 1e6) {
+      throw new RangeError(
+        `Cannot load ${name} as its ${path} must have at most ${MAX_MEGABYTES} MB: current value is` +
+          ` ${size} bytes. Choose another repository or revision`,
+      );
+    }
+    const key = path.toLowerCase(); // macOS and Windows ignore case
+    if (keys.has(key)) refuse("path", "different from all others not by case alone", path, remedy);
+    keys.add(key);
+  }
+  return files;
+}
+
+function without(files: ListedFile[], present: string[]): string[] {
+  const paths = new Set(present);
+  return files.map(({ path }) => path).filter((path) => !paths.has(path));
+}
+
+/** The paths of those files that a snapshot has, in their length. */
+async function wholeFiles(files: ListedFile[], snapshot: string): Promise<string[]> {
+  const areWhole = await Promise.all(
+    files.map(({ path, size }) => isWhole(join(snapshot, path), size)),
+  );
+  return files.filter((_, i) => areWhole[i]).map(({ path }) => path);
+}
+
+function check(option: string, meaning: string, value: unknown, pattern: RegExp, remedy = "") {
+  if (typeof value !== "string" || !pattern.test(value)) refuse(option, meaning, value, remedy);
+}
+
+function refuse(option: string, meaning: string, value: unknown, remedy: string): never {
+  throw new TypeError(
+    `Cannot load from the Hub as '${option}' must be ${meaning}: current value is` +
+      ` ${JSON.stringify(value)?.replace(/[^\x20-\x7e]/g, "?").slice(0, 100)}${remedy}`,
+  );
 }
 
 /** The paths of all files in a folder, links to files included; none if there is no such folder. */
@@ -144,16 +255,22 @@ export function missing(paths: string[], required: Record<string, RegExp>): stri
   const absent = Object.keys(required).filter((name) =>
     !paths.some((path) => required[name]!.test(path))
   );
-  const family = (path: string) => path.replace(/-\d{5}-of-/, "-*-of-");
+  const shards = new Map<string, { count: number; paths: Set<string> }>();
   for (const path of paths) {
-    const count = Number(path.match(/-\d{5}-of-(\d{5})/)?.[1] ?? 1);
-    const siblings = paths.filter((other) => family(other) === family(path)).length;
-    if (siblings < count) absent.push(`${family(path)} (${siblings} of ${count})`);
+    const count = path.match(/-\d{5}-of-(\d{5})/)?.[1];
+    if (!count) continue;
+    const family = path.replace(/-\d{5}-of-/, "-*-of-");
+    const shard = shards.get(family) ?? { count: Number(count), paths: new Set() };
+    shards.set(family, shard);
+    shard.paths.add(path);
   }
-  return [...new Set(absent)];
+  for (const [family, { count, paths: { size } }] of shards) {
+    if (size < count) absent.push(`${family} (${size} of ${count})`);
+  }
+  return absent;
 }
 
-function reporter(entries: ListFileEntry[], settings: HubSettings) {
+function reporter(entries: ListedFile[], settings: HubSettings) {
   const totalBytes = entries.reduce((sum, { size }) => sum + size, 0);
   const began = performance.now();
   let [reported, files, before, received] = [0, 0, 0, 0];

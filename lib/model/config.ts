@@ -1,4 +1,4 @@
-import { isFile } from "../files.ts";
+import { clip, isFile, readJson } from "../files.ts";
 import { families, type ModelType } from "./families/families.ts";
 import type { EncoderConfig } from "./families/family.ts";
 
@@ -8,10 +8,39 @@ export interface ModelConfig extends EncoderConfig {
   modelType: ModelType;
 }
 
+/** What a number may be. */
+interface Range {
+  range: string;
+  holds: (value: number) => boolean;
+}
+
+const isCount = (value: number) => Number.isSafeInteger(value) && value > 0;
+const COUNT: Range = { range: "a whole number above 0", holds: isCount };
+const LAYERS: Range = {
+  range: "a whole number from 1 to 1000",
+  holds: (value) => isCount(value) && value <= 1000,
+};
+const RATE: Range = {
+  range: "a rate, at least 0 and below 1",
+  holds: (value) => value >= 0 && value < 1,
+};
+const NOT_NEGATIVE: Range = {
+  range: "a number of at least 0",
+  holds: (value) => value >= 0 && Number.isFinite(value),
+};
+const below = (limit: number): Range => ({
+  range: `a whole number from 0 to ${limit - 1}`,
+  holds: (value) => Number.isInteger(value) && value >= 0 && value < limit,
+});
+
+/** Fields in which null means the default. */
+const NULLABLE = ["classifier_dropout", "pad_token_id"];
+
 /**
  * Reads a checkpoint's config.json; fields that it lacks have Transformers' defaults.
  *
- * @throws {TypeError} When the architecture or one of its options is not supported.
+ * @throws {SyntaxError} When it holds no JSON object.
+ * @throws {TypeError} When the architecture or one of its options is not supported, or a number is out of its range.
  */
 export async function readConfig(folder: string): Promise<ModelConfig> {
   const path = `${folder}/config.json`;
@@ -21,10 +50,11 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
         "its base by loadAdapter, or together with it by loadPipeline",
     );
   }
-  const raw: Record<string, unknown> = JSON.parse(await Deno.readTextFile(path));
+  const raw = await readJson(path);
   const refuse = (key: string, range: string, value: unknown): never => {
     throw new TypeError(
-      `Cannot load ${path} as '${key}' must be ${range}: current value is ${JSON.stringify(value)}`,
+      `Cannot load ${path} as '${key}' must be ${range}: current value is ` +
+        clip(`${JSON.stringify(value)}`),
     );
   };
   const requireOneOf = (key: string, allowed: unknown[]) => {
@@ -33,32 +63,51 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
   };
   requireOneOf("model_type", Object.keys(families));
   const modelType = raw.model_type as ModelType;
-  const { fields, defaults } = families[modelType];
+  const { fields, defaults, fixed, embeddings, positions } = families[modelType];
   const named = (key: string) => fields[key] ?? key;
   requireOneOf(named("hidden_act"), ["gelu", undefined]);
   requireOneOf("position_embedding_type", ["absolute", undefined]);
   requireOneOf("is_decoder", [false, undefined]);
-  const number = (key: string, fallback?: number) => {
-    const value = raw[named(key)] ?? defaults[key] ?? fallback;
-    return typeof value === "number" ? value : refuse(named(key), "a number", value);
+  requireOneOf("add_cross_attention", [false, undefined]);
+  const number = (key: string, { range, holds }: Range, fallback?: number): number => {
+    const given = raw[named(key)];
+    const isAbsent = given === undefined || given === null && NULLABLE.includes(key);
+    const value = fixed?.[key] ?? (isAbsent ? defaults[key] ?? fallback : given);
+    if (typeof value === "number" && holds(value)) return value;
+    return refuse(named(key), range, value);
   };
-  const hiddenDropoutProb = number("hidden_dropout_prob", 0.1);
+  const vocabSize = number("vocab_size", COUNT);
+  const hiddenSize = number("hidden_size", COUNT);
+  const numAttentionHeads = number("num_attention_heads", COUNT);
+  if (hiddenSize % numAttentionHeads) {
+    const range = `a divisor of '${named("hidden_size")}', ${hiddenSize}`;
+    refuse(named("num_attention_heads"), range, numAttentionHeads);
+  }
+  const padTokenId = number("pad_token_id", below(vocabSize), 0);
+  const maxPositionEmbeddings = number("max_position_embeddings", COUNT, 512);
+  const reserved = positions.reserved(padTokenId);
+  if (maxPositionEmbeddings <= reserved) {
+    refuse(named("max_position_embeddings"), `above ${reserved}`, maxPositionEmbeddings);
+  }
+  const hiddenDropoutProb = number("hidden_dropout_prob", RATE, 0.1);
   return {
     modelType,
-    vocabSize: number("vocab_size"),
-    hiddenSize: number("hidden_size"),
-    ...defaults.embedding_size && { embeddingSize: number("embedding_size") },
-    numHiddenLayers: number("num_hidden_layers"),
-    numAttentionHeads: number("num_attention_heads"),
-    intermediateSize: number("intermediate_size"),
-    maxPositionEmbeddings: number("max_position_embeddings", 512),
-    typeVocabSize: number("type_vocab_size", 2),
-    layerNormEps: number("layer_norm_eps", 1e-12),
+    vocabSize,
+    hiddenSize,
+    ...defaults.embedding_size && { embeddingSize: number("embedding_size", COUNT) },
+    numHiddenLayers: number("num_hidden_layers", LAYERS),
+    numAttentionHeads,
+    intermediateSize: number("intermediate_size", COUNT),
+    maxPositionEmbeddings,
+    typeVocabSize: embeddings.includes("token_type_embeddings")
+      ? number("type_vocab_size", COUNT, 2)
+      : 0,
+    layerNormEps: number("layer_norm_eps", NOT_NEGATIVE, 1e-12),
     hiddenDropoutProb,
-    attentionProbsDropoutProb: number("attention_probs_dropout_prob", 0.1),
-    classifierDropout: number("classifier_dropout", hiddenDropoutProb),
-    padTokenId: number("pad_token_id", 0),
-    initializerRange: number("initializer_range", 0.02),
+    attentionProbsDropoutProb: number("attention_probs_dropout_prob", RATE, 0.1),
+    classifierDropout: number("classifier_dropout", RATE, hiddenDropoutProb),
+    padTokenId,
+    initializerRange: number("initializer_range", NOT_NEGATIVE, 0.02) || 0.02, // as in Transformers
     raw,
   };
 }

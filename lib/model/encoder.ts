@@ -2,10 +2,14 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../batches.ts";
 import type { Random } from "../device/random.ts";
 import { attention } from "../kernels/attention.ts";
+import { differentiable } from "../kernels/differentiable.ts";
 import { dropout } from "../kernels/dropout.ts";
 import { gelu } from "../kernels/gelu.ts";
 import { addNorm } from "../kernels/norm.ts";
 import type { EmbeddingTable, Family, Network } from "./families/family.ts";
+
+/** The lowest float32: what padding adds to attention's scores in Transformers. */
+const LOWEST = -(2 - 2 ** -23) * 2 ** 127;
 
 /**
  * Runs the encoder of BERT and similar models: the last hidden states of the first tokens, [B, H], which are all that
@@ -37,15 +41,20 @@ export function encode(
     position_embeddings: family.positions.ids(batch, config.padTokenId),
   };
   const embeddings = `${family.prefix}embeddings`;
-  const rows = family.embeddings.map((table) =>
-    tf.gather(network.parameter<tf.Tensor2D>(`${embeddings}.${table}.weight`), ids[table])
-  );
+  const untrained = paddingInTexts(batch, config.padTokenId);
+  const rows = family.embeddings.map((table) => {
+    const rows = tf.gather(
+      network.parameter<tf.Tensor2D>(`${embeddings}.${table}.weight`),
+      ids[table],
+    );
+    return untrained && family.padded.includes(table) ? withoutGradient(rows, untrained) : rows;
+  });
   const last = rows.pop()!;
   const sum = rows.reduce((sum, rows) => tf.add(sum, rows));
   let x = dropout(norm(`${embeddings}.LayerNorm`, sum, last, 0), hiddenDropoutProb, random);
   if (x.shape[1] !== config.hiddenSize) x = linear(`${family.prefix}embeddings_project`, x);
 
-  const padding = Float32Array.from(batch.attentionMask, (token) => token ? 0 : -1e9);
+  const padding = Float32Array.from(batch.attentionMask, (token) => token ? 0 : LOWEST);
   const mask = tf.tensor2d(padding, [B, T]);
   const layer = (i: number, x: tf.Tensor2D) => {
     const names = family.layer(i);
@@ -62,6 +71,20 @@ export function encode(
   };
   for (let i = 0; i < config.numHiddenLayers; i++) x = tf.tidy(() => layer(i, x));
   return x;
+}
+
+/** Where a text has the padding's own id as a token, as a mask [B·T, 1]; undefined where none has. */
+function paddingInTexts({ inputIds, attentionMask }: Batch, padTokenId: number) {
+  const mask = inputIds.map((id, i) => id === padTokenId ? attentionMask[i]! : 0);
+  return mask.includes(1) ? tf.tensor2d(mask, [mask.length, 1], "bool") : undefined;
+}
+
+/** Rows [N, H], of which those under the mask give no gradient. */
+function withoutGradient(rows: tf.Tensor2D, mask: tf.Tensor2D): tf.Tensor2D {
+  return differentiable({ rows }, (save) => {
+    save([mask]);
+    return tf.clone(rows);
+  }, (dy, [mask]) => ({ rows: tf.where(mask!, tf.zerosLike(dy), dy) }));
 }
 
 /** [B·T, H] → [B, H] */

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { port } from "../device/port.ts";
-import { writeFolder } from "../files.ts";
+import { isFile, writeFolder } from "../files.ts";
 import { TOKENIZER_FILES } from "../hub/model.ts";
 import { type TensorToWrite, writeSafetensors } from "../safetensors/safetensors.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -10,6 +10,8 @@ import { classifierShapes } from "./shapes.ts";
 
 /** Every file that a save may have written, by this library or another. */
 const MODEL = /^(config\.json|model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?)$/;
+/** Fields of the base's config.json that those of a saved one would contradict; Transformers does not write them either. */
+const REPLACED = ["num_labels", "_num_labels", "torch_dtype", "_name_or_path"];
 const WITH_TOKENIZER = new RegExp(
   `${MODEL.source}|^(${TOKENIZER_FILES.join("|").replaceAll(".", "\\.")})$`,
 );
@@ -18,13 +20,15 @@ const WITH_TOKENIZER = new RegExp(
  * Saves a model so that Transformers loads it: config.json, model.safetensors and, if given, the tokenizer's files.
  * Merge an adapter first.
  *
- * A model that the folder holds is replaced in one step, shards included; other files in it stay.
+ * A model that the folder holds is replaced in one step, shards and their index included; other files in it stay, as they
+ * do for Transformers, which looks for model.safetensors first.
  *
  * @param model The classifier.
  * @param folder Where it is saved; it is created if needed.
  * @param tokenizer The tokenizer to save beside the weights; without it, one in the folder stays. @default {none}
- * @throws {Error} When an adapter is not merged and would be lost, the weights are held at four bits, or the system
- * cannot write the folder (the `cause` is the system's error); an older model is then unchanged.
+ * @throws {Error} When an adapter is not merged and would be lost, the weights are held at four bits, the folder holds an
+ * adapter, which Transformers would load onto the saved model, or the system cannot write the folder (the `cause` is the
+ * system's error); an older model is then unchanged.
  */
 export async function saveModel(
   { config, labels, parameters }: Classifier,
@@ -37,9 +41,16 @@ export async function saveModel(
         "saveAdapter; to merge it, load it with the model in float32",
     );
   }
+  if (await isFile(`${folder}/adapter_config.json`)) {
+    throw new Error(
+      `Cannot save the model as ${folder} must not hold an adapter: it has adapter_config.json, and the ` +
+        "adapter would be loaded onto the saved model. Save to another folder, or remove the adapter",
+    );
+  }
   const family = families[config.modelType];
-  const { body, head } = classifierShapes(family, config, labels.length);
-  const added = [...parameters.keys()].find((name) => !(name in body) && !(name in head));
+  const { encoder, pooler, head } = classifierShapes(family, config, labels.length);
+  const shapes = { ...encoder, ...pooler, ...head };
+  const added = [...parameters.keys()].find((name) => !(name in shapes));
   if (added) {
     throw new Error(
       `Cannot save the model as '${added}' must be merged first. Call mergeAdapter, or save the adapter with saveAdapter`,
@@ -53,7 +64,9 @@ export async function saveModel(
     }]),
   );
   const json = {
-    ...config.raw,
+    ...Object.fromEntries(
+      Object.entries(config.raw).filter(([field]) => !REPLACED.includes(field)),
+    ),
     architectures: [family.architecture],
     dtype: "float32",
     id2label: Object.fromEntries(labels.map((label, i) => [i, label])),

@@ -8,7 +8,9 @@ import {
 /** The parameters of a classifier by name, with their shapes in a checkpoint: linear weights are [out, in]. */
 export interface ClassifierShapes {
   /** Those that must be in a checkpoint. */
-  body: Record<string, number[]>;
+  encoder: Record<string, number[]>;
+  /** Those between encoder and head, which may be new. */
+  pooler: Record<string, number[]>;
   /** Those that may be new. */
   head: Record<string, number[]>;
 }
@@ -21,7 +23,8 @@ export function classifierShapes(
 ): ClassifierShapes {
   const { hiddenSize } = config;
   return {
-    body: { ...encoderShapes(family, config), ...family.poolerShapes?.(hiddenSize) },
+    encoder: encoderShapes(family, config),
+    pooler: family.poolerShapes?.(hiddenSize) ?? {},
     head: family.headShapes(hiddenSize, classes),
   };
 }

@@ -1,4 +1,4 @@
-import { writeFile } from "../files.ts";
+import { clip, writeFile } from "../files.ts";
 import { type Dtype, DTYPES, type Fault, parseHeader } from "./header.ts";
 
 export type { Dtype };
@@ -208,9 +208,6 @@ function decode(header: Uint8Array, fault: Fault): string {
     throw fault("a header in UTF-8", "other bytes");
   }
 }
-
-/** A damaged file can hold a name of many megabytes; a message cannot. */
-const clip = (text: string) => text.length > 200 ? `${text.slice(0, 200)}…` : text;
 
 async function readRange(path: string, file: Deno.FsFile, start: number, length: number) {
   const bytes = new Uint8Array(length);

@@ -71,7 +71,7 @@ export interface TrainerOptions {
  * Fills in the defaults.
  *
  * @throws {TypeError} When an option is unknown.
- * @throws {RangeError} When there are no rows, or a value is out of its range.
+ * @throws {RangeError} When a value is out of its range.
  */
 export function trainerOptions(options: TrainerOptions): Required<TrainerOptions> {
   const { trainDataset, evalDataset, evalSteps = 500, metricForBestModel = "loss" } = options;
@@ -114,10 +114,6 @@ export function trainerOptions(options: TrainerOptions): Required<TrainerOptions
   for (const [name, choices] of Object.entries(CHOICES)) {
     const value = complete[name as keyof typeof CHOICES];
     checkOption(choices.includes(value), name, choices.join(", "), value);
-  }
-  for (const name of ["trainDataset", "evalDataset"] as const) {
-    const rows = complete[name].inputIds.length;
-    checkOption(rows > 0, name, "at least one row", rows);
   }
   if (!options.computeMetrics) metricNamed(metricForBestModel, { evalLoss: 0, accuracy: 0 });
   return complete;

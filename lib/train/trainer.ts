@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs-core";
-import { type Batch, batches, type Examples } from "../batches.ts";
+import { type Batch, batches, checkExamples, type Examples } from "../batches.ts";
 import { createRandom } from "../device/random.ts";
 import { evaluate, type EvaluateOptions } from "../evaluate/evaluate.ts";
 import { crossEntropy } from "../kernels/loss.ts";
@@ -61,11 +61,15 @@ export class Trainer {
    * Plans a run; nothing is computed yet.
    *
    * @throws {TypeError} When an option is unknown.
-   * @throws {RangeError} When there are no rows, nothing is trainable, or an option is out of range.
+   * @throws {RangeError} When there are no rows, a label is no class of the model's, nothing is trainable, or an option
+   * is out of range.
    */
   constructor(model: TextModel, options: TrainerOptions) {
     this.#model = model;
     this.#options = trainerOptions(options);
+    for (const name of ["trainDataset", "evalDataset"] as const) {
+      checkExamples("train", name, this.#options[name], model.labels.length);
+    }
     const trained = new Map([...model.parameters].filter(([, variable]) => variable.trainable));
     checkOption(trained.size > 0, "trainable parameters", "above 0", trained.size);
     this.#sampler = createSampler(this.#options);
@@ -141,7 +145,7 @@ export class Trainer {
    *
    * @param dataset Rows to evaluate on. @default {evalDataset}
    * @returns `evalLoss`, `accuracy` and the metrics of `computeMetrics`.
-   * @throws {RangeError} When there are no rows.
+   * @throws {RangeError} When there are no rows, or a label is no class of the model's.
    *
    * @example
    * ```ts ignore
@@ -160,7 +164,7 @@ export class Trainer {
    * Predicts the classes of rows, and evaluates the predictions.
    *
    * @returns Logits, predictions and labels by row, and `metrics`: `testLoss`, `accuracy` and those of `computeMetrics`.
-   * @throws {RangeError} When there are no rows.
+   * @throws {RangeError} When there are no rows, or a label is no class of the model's.
    *
    * @example
    * ```ts ignore

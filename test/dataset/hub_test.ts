@@ -40,6 +40,51 @@ for (const [file, name, message] of FAULTS) {
     }));
 }
 
+/** The bytes of a parquet file whose metadata 'huggingface' are another text, padded to the same length. */
+function withMetadata(text: string): Uint8Array {
+  const bytes = Deno.readFileSync(parquet("label-names"));
+  const latin1 = new TextDecoder("latin1").decode(bytes);
+  const [sound = ""] = latin1.match(/\{"info": [ -~]*\}{3,}/)!;
+  bytes.set(new TextEncoder().encode(text.padEnd(sound.length)), latin1.indexOf(sound));
+  return bytes;
+}
+
+/** A file of 70 MB that says that nearly all of it are metadata. */
+function withLongMetadata(): Uint8Array {
+  const bytes = new Uint8Array(70_000_000);
+  const magic = new TextEncoder().encode("PAR1");
+  bytes.set(magic);
+  bytes.set(magic, bytes.length - 4);
+  new DataView(bytes.buffer).setUint32(bytes.length - 8, bytes.length - 12, true);
+  return bytes;
+}
+
+const METADATA: [name: string, bytes: () => Uint8Array, message: RegExp][] = [
+  ...["null", "[1, 2]", '{"info": ', '{"info": {"features": null}}', "5"].map((
+    text,
+  ): [string, () => Uint8Array, RegExp] => [
+    text,
+    () => withMetadata(text),
+    /'label' must be a ClassLabel in the parquet metadata .*\. Choose/,
+  ]),
+  [
+    "names that are numbers",
+    () => withMetadata('{"info": {"features": {"label": {"names": [0, 1, 2]}}}}'),
+    /'label' must be a ClassLabel in the parquet metadata .*"names": \[0, 1, 2\]/,
+  ],
+  ["70 MB", withLongMetadata, /train split as its parquet files must be .* 64 MB of .*\. Remove/],
+];
+for (const [name, bytes, message] of METADATA) {
+  Deno.test(`loadDataset() refuses the metadata ${name}`, async () => {
+    const file = await Deno.makeTempFile();
+    await Deno.writeFile(file, bytes());
+    await withTrainSplit(file, async (options) => {
+      await assert.rejects(loadDataset(NEWS, options), { name: "TypeError", message });
+    });
+    await Deno.remove(file);
+  });
+}
+
 Deno.test("loadDataset() takes names and numbers as text for labels", () =>
   withTrainSplit(parquet("label-names"), async (options) => {
     const { train } = await loadDataset(NEWS, options);

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
-import { type Batch, collate, evaluate, loadClassifier, openDevice } from "lightweight-finetuning";
+import {
+  type Batch,
+  collate,
+  evaluate,
+  loadClassifier,
+  openDevice,
+  Trainer,
+} from "lightweight-finetuning";
 import { assertClose } from "../helpers/close.ts";
 import { readReference } from "../helpers/reference.ts";
 import { examples } from "../helpers/training.ts";
@@ -47,11 +54,46 @@ Deno.test("evaluate() tells of each batch, and keeps no tensor", async () => {
   assert.deepEqual(heard, [[1, 3, 0], [2, 3, 0], [3, 3, 0]]);
 });
 
-Deno.test("evaluate() refuses no rows", async () => {
-  await assert.rejects(evaluate(model, { inputIds: [], labels: [] }), {
-    name: "RangeError",
-    message: "Cannot evaluate as 'examples' must have rows: current value is 0",
-  });
+/** Rows that can be neither trained nor evaluated on by a model of four classes, and what the error says. */
+const WRONG_ROWS: [labels: unknown[], says: string][] = [
+  [[], "at least one row: current value is 0"],
+  [[0, 1], "a label for each row: current value is 2 labels for 3 rows"],
+  ...[99, 4, -1, -100, NaN, 1.5, 1n, "1", null].map((label): [unknown[], string] => [
+    [0, 3, label],
+    "labels that are whole numbers from 0 to 3: current value in row 2 (the first is 0) is " +
+    `${
+      Deno.inspect(label)
+    }. Correct or remove that row, or load the model with as many labels as ` +
+    "the data have",
+  ]),
+];
+
+Deno.test("Trainer and evaluate() refuse rows without a class of the model's, and say which", async () => {
+  const before = tf.memory().numTensors;
+  for (const [labels, says] of WRONG_ROWS) {
+    const inputIds = labels.length ? [[2], [2], [2]] : [];
+    const wrong = { inputIds, labels: labels as number[] };
+    const refusal = (task: string, name: string) => ({
+      name: "RangeError",
+      message: `Cannot ${task} as '${name}' must have ${says}`,
+    });
+    await assert.rejects(evaluate(model, wrong), refusal("evaluate", "examples"));
+    for (const name of ["trainDataset", "evalDataset"]) {
+      const options = { trainDataset: rows, evalDataset: rows, [name]: wrong };
+      assert.throws(() => new Trainer(model, options), refusal("train", name));
+    }
+  }
+  assert.equal(tf.memory().numTensors, before);
+});
+
+Deno.test("evaluate() refuses a batch size that is not a whole number above 0", async () => {
+  for (const batchSize of [0, -1, 1.5, NaN, Infinity]) {
+    await assert.rejects(evaluate(model, rows, { batchSize }), {
+      name: "RangeError",
+      message: "Cannot evaluate as 'batchSize' must be a whole number above 0: current value is " +
+        batchSize,
+    });
+  }
 });
 
 Deno.test("evaluate() names the rows whose logits are no numbers, and keeps no tensor", async () => {

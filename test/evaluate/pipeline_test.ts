@@ -125,3 +125,44 @@ Deno.test("loadPipeline() leaves no tensor where a part is missing", async () =>
   await assert.rejects(loadPipeline(fixture("lora/dora"), { base: folder.path, labels: ["a"] }));
   assert.equal(tf.memory().numTensors, before);
 });
+
+Deno.test("loadPipeline() lays an adapter's head over a base's head of other classes", async () => {
+  await using folder = await temporaryFolder();
+  const [base, saved, other] = ["base", "adapter", "other"].map((name) => `${folder.path}/${name}`);
+  const options = { labels: LABELS };
+  await saveModel(await loadClassifier(fixture("bert"), options), base!, tokenizer);
+  const adapter = addLora(await loadClassifier(base!), { initLoraWeights: false });
+  await saveAdapter(adapter, saved!);
+  const three = { labels: LABELS.slice(0, 3), ignoreMismatchedSizes: true };
+  await saveModel(await loadClassifier(base!, three), other!, tokenizer);
+  const pipeline = await loadPipeline(saved!, { base: other!, ...options });
+  assert.deepEqual(await pipeline(TEXTS), await classify(adapter, tokenizer, TEXTS));
+  const { model } = await loadPipeline(saved!, { base: other! });
+  assert.deepEqual(model.labels, ["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3"]);
+  await assert.rejects(loadPipeline(saved!, { base: other!, labels: [...LABELS, "x"] }), {
+    message: /'classifier.\w+' must be \[5.*\]: current value is \[4/,
+  });
+});
+
+Deno.test("loadPipeline() names an adapter_config.json that is damaged, or has no name for its base", async () => {
+  await using folder = await temporaryFolder();
+  await saveAdapter(addLora(await loadClassifier(fixture("bert"))), folder.path);
+  const path = `${folder.path}/adapter_config.json`;
+  const config = JSON.parse(await Deno.readTextFile(path));
+  const refused = async (text: string, message: string | RegExp) => {
+    await Deno.writeTextFile(path, text);
+    await assert.rejects(loadPipeline(folder.path), { message });
+  };
+  await refused(
+    "[]",
+    `Cannot read ${path} as it must hold a JSON object: current value is []. Download or save it again`,
+  );
+  for (const value of [null, 3, {}, ""]) {
+    await refused(
+      JSON.stringify({ ...config, base_model_name_or_path: value }),
+      new RegExp(
+        `must name the adapter's base: current value is ${RegExp.escape(JSON.stringify(value))}`,
+      ),
+    );
+  }
+});

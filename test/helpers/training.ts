@@ -37,6 +37,11 @@ export function examples(reference: Reference, count: number): Examples {
   return { inputIds, labels };
 }
 
+/** The first rows. */
+export function first({ inputIds, labels }: Examples, count: number): Examples {
+  return { inputIds: inputIds.slice(0, count), labels: Array.from(labels).slice(0, count) };
+}
+
 /** Trains on the stored batches as the reference did, and gives what Trainer recorded at each step. */
 export async function trainOnBatches(
   model: TextModel,
@@ -47,7 +52,7 @@ export async function trainOnBatches(
   const rows = examples(reference, steps);
   const trainer = new Trainer(model, {
     trainDataset: rows,
-    evalDataset: { inputIds: rows.inputIds.slice(0, 8), labels: rows.labels },
+    evalDataset: first(rows, 8),
     learningRate,
     numTrainEpochs: 1,
     perDeviceTrainBatchSize: rows.inputIds.length / steps,

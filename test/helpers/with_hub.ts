@@ -39,31 +39,53 @@ export async function withHub(
   }
 }
 
-/** Each blob has the hash that is its name, or is incomplete; each link leads to a blob. */
+/** As {@link withHub}, with tiny/wordpiece served with weights of that many bytes. */
+export async function withWeights(size: number, test: Parameters<typeof withHub>[0]) {
+  const folder = await Deno.makeTempDir();
+  const served = `${folder}/models/tiny/wordpiece`;
+  await Deno.mkdir(`${folder}/models/tiny`, { recursive: true });
+  await new Deno.Command("cp", { args: ["-r", `${HUB}/models/tiny/wordpiece`, served] }).output();
+  await Deno.writeFile(`${served}/model.safetensors`, new Uint8Array(size));
+  await withHub(test, folder);
+  await Deno.remove(folder, { recursive: true });
+}
+
+/**
+ * Each blob has the hash that is its name, or is incomplete; each link leads to a blob. A snapshot's file that is no link
+ * has the hash that the commit's list names.
+ */
 export async function assertSound(cacheFolder: string) {
   for (const repo of await Deno.stat(cacheFolder).then(() => names(cacheFolder), () => [])) {
     assert.match(repo, /^(model|dataset)s--\w+--\w+$/);
     const storage = `${cacheFolder}/${repo}`;
-    for (const part of names(storage)) assert.match(part, /^(blobs|refs|snapshots)$/);
+    for (const part of names(storage)) assert.match(part, /^(blobs|refs|snapshots|trees)$/);
     for (const blob of names(`${storage}/blobs`)) {
       assert.match(blob, /^(\w{40}|\w{64})(\.incomplete)?$/);
       if (blob.endsWith(".incomplete")) continue;
-      const path = `${storage}/blobs/${blob}`;
-      const size = Deno.statSync(path).size;
-      const digest = blob.length === 64
-        ? await fileDigest(path, "sha256")
-        : await fileDigest(path, "sha1", `blob ${size}\0`);
-      assert.equal(digest, blob);
+      assert.equal(await digestOf(`${storage}/blobs/${blob}`, blob), blob);
     }
     const snapshots = `${storage}/snapshots`;
     for (const commit of await Deno.stat(snapshots).then(() => names(snapshots), () => [])) {
       assert.match(commit, /^\w{40}$/);
       for (const file of names(`${snapshots}/${commit}`)) {
-        const target = await Deno.realPath(`${snapshots}/${commit}/${file}`);
+        const path = `${snapshots}/${commit}/${file}`;
+        if (Deno.lstatSync(path).isFile) {
+          const tree = JSON.parse(Deno.readTextFileSync(`${storage}/trees/${commit}.json`));
+          const { blob_id, lfs_sha256 = blob_id } = tree.files[file];
+          assert.equal(await digestOf(path, lfs_sha256), lfs_sha256);
+          continue;
+        }
+        const target = await Deno.realPath(path);
         assert.equal(target, `${await Deno.realPath(storage)}/blobs/${basename(target)}`);
       }
     }
   }
+}
+
+function digestOf(path: string, { length }: string): Promise<string> {
+  return length === 64
+    ? fileDigest(path, "sha256")
+    : fileDigest(path, "sha1", `blob ${Deno.statSync(path).size}\0`);
 }
 
 /** The error of a promise, one line long and without the token, its causes included. */

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { downloadModel } from "../../lib/hub/model.ts";
 import { digest } from "../helpers/hub_server.ts";
-import { HUB, names, rejection, weightRequests, withHub } from "../helpers/with_hub.ts";
+import {
+  HUB,
+  names,
+  rejection,
+  weightRequests,
+  withHub,
+  withWeights,
+} from "../helpers/with_hub.ts";
 
 const ID = "tiny/wordpiece";
 const WEIGHTS = Deno.readFileSync(`${HUB}/models/${ID}/model.safetensors`);
@@ -41,21 +48,13 @@ Deno.test("downloadModel() asks again for a list of the Hub that was cut", () =>
     assert.equal(names(await downloadModel(ID, options)).length, 4);
   }));
 
-Deno.test("downloadModel() goes on as long as each connection brings a megabyte", async () => {
-  const folder = await Deno.makeTempDir();
-  await Deno.mkdir(`${folder}/models/tiny`, { recursive: true });
-  await new Deno.Command("cp", { args: ["-r", `${HUB}/models/${ID}`, `${folder}/models/tiny`] })
-    .output();
-  const size = 8_000_000;
-  await Deno.writeFile(`${folder}/models/${ID}/model.safetensors`, new Uint8Array(size));
-  await withHub(async (hub, options) => {
+Deno.test("downloadModel() goes on as long as each connection brings a megabyte", () =>
+  withWeights(8_000_000, async (hub, options) => {
     hub.faults.push({ match: /cdn.*model/, times: 7, cutAfter: 1_100_000 });
     const model = await downloadModel(ID, options);
-    assert.equal(Deno.statSync(`${model}/model.safetensors`).size, size);
+    assert.equal(Deno.statSync(`${model}/model.safetensors`).size, 8_000_000);
     assert.equal(weightRequests(hub).length, 8);
-  }, folder);
-  await Deno.remove(folder, { recursive: true });
-});
+  }));
 
 Deno.test("downloadModel() resumes what an earlier call left", () =>
   withHub(async (hub, options) => {

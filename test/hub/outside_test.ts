@@ -69,14 +69,17 @@ Deno.test("downloadModel() refuses a commit or a hash from the Hub that is none"
     ["sha", /revision/, { sha: "../../../x" }],
     ["sha", /revision/, { sha: undefined }],
     ["oid", /tree/, { oid: "../../../x", lfs: undefined }],
-    ["oid", /tree/, { lfs: { oid: "../../../x" } }],
+    ["lfs.oid", /tree/, { lfs: { oid: "../../../x" } }],
   ];
   for (const [option, match, change] of cases) {
     await t.step(JSON.stringify(change), () =>
       withHub(async (hub, options) => {
         hub.faults.push({ match, times: 9, answer: tampered(change) });
         const message = await rejection(downloadModel(ID, options));
-        assert.match(message, new RegExp(`as '${option}' must be a (commit|sha1 or sha256)`));
+        assert.match(
+          message,
+          new RegExp(`as '${option}' must be a (commit|sha1|sha256): current value`),
+        );
         assert.equal(existsSync(options.cacheFolder), false);
       }));
   }

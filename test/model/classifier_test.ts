@@ -189,10 +189,10 @@ Deno.test("loadClassifier() draws a head from the seed", async () => {
 
 const BIAS = "bert.encoder.layer.1.output.dense.bias";
 const WEIGHT = "bert.encoder.layer.0.intermediate.dense.weight";
-const belong = "Do config.json and 'labels' belong to these weights\\?";
+const belong = "Does config.json belong to these weights\\?";
 const FAULTS: {
   what: string;
-  error: RegExp;
+  error: string | RegExp;
   kind?: string;
   json?: Record<string, unknown>;
   tensors?: (tensors: Map<string, StoredTensor>) => void;
@@ -204,9 +204,11 @@ const FAULTS: {
     error: new RegExp(`missing are ${BIAS}. ${belong}`),
   },
   {
-    what: "an unexpected weight",
-    tensors: (tensors) => tensors.set("bert.extra", tensors.get(BIAS)!),
-    error: new RegExp(`'bert.extra' must not be there: .* no such weight. ${belong}`),
+    what: "a weight that is there under its old name too",
+    tensors: (tensors) =>
+      tensors.set("embeddings.LayerNorm.beta", tensors.get("bert.embeddings.LayerNorm.bias")!),
+    error:
+      /must have each weight once: '\S+' is a second 'bert.embeddings.LayerNorm.bias'. Remove one/,
   },
   {
     what: "a weight of another shape",
@@ -217,17 +219,70 @@ const FAULTS: {
     what: "weights of whole numbers",
     tensors: (tensors) =>
       tensors.set(BIAS, { dtype: "I32", shape: [32], data: new Int32Array(32) }),
-    error: new RegExp(`'${BIAS}' of .* as weights as 'dtype' must be F32, F64, F16 or BF16`),
+    error:
+      `'${BIAS}' must be F32, F64, F16, BF16: current value is I32. Quantised weights cannot be ` +
+      "loaded. Load the model that they were made from",
   },
   {
     what: "more labels than the head has",
     labels: ["a", "b", "c", "d", "e"],
-    error: new RegExp(`'classifier.\\w+' must be \\[5.*\\]: current value is \\[4.*\\]. ${belong}`),
+    error:
+      /'classifier.\w+' must be \[5.*\]: current value is \[4.*\]. Give as many 'labels' .* or set 'ignoreMismatchedSizes'/,
+  },
+  ...[[], ["a"], ["a", "b", "a", "c"], ["a", 1, "b", "c"], "abcd"].map((labels) => ({
+    what: `the labels ${JSON.stringify(labels)}`,
+    labels: labels as string[],
+    error:
+      "Cannot load a model as 'labels' must be two different names or more: current value is " +
+      JSON.stringify(labels),
+  })),
+  ...[
+    { 0: "a", 1: "b", 2: "c", 4: "d" },
+    { 1: "a", 2: "b", 3: "c", 4: "d" },
+    { 0: "a", 1: "b", 2: "a", 3: "c" },
+    { 0: "a", 1: null, 2: "b", 3: "c" },
+    { x: "a", 1: "b", 2: "c", 3: "d" },
+    { 0: "a" },
+    {},
+    ["a", "b", "c", "d"],
+    "abcd",
+    4,
+  ].map((id2label) => ({
+    what: `an id2label of ${JSON.stringify(id2label)}`,
+    json: { id2label },
+    error:
+      "'id2label' must give two classes or more, numbered from 0, a name each: current value is " +
+      `${JSON.stringify(id2label)}. Give the classes' names as 'labels'`,
+  })),
+  ...[0, 1, 1.5, -4, 1e9, "4", [4]].map((num_labels) => ({
+    what: `num_labels of ${JSON.stringify(num_labels)}`,
+    json: { id2label: undefined, num_labels },
+    error: "'num_labels' must be a whole number from 2 to 100000: current value is " +
+      `${JSON.stringify(num_labels)}. Give the classes' names as 'labels'`,
+  })),
+  {
+    what: "num_labels other than id2label has",
+    json: { num_labels: 2 },
+    error: "'num_labels' must be 4, as id2label has so many: current value is 2. Remove it",
+  },
+  ...["multi_label_classification", "regression", "", 3].map((problem_type) => ({
+    what: `the problem_type ${JSON.stringify(problem_type)}, labels or not,`,
+    json: { problem_type },
+    labels: LABELS,
+    error: "'problem_type' must be single_label_classification or null: current value is " +
+      `${JSON.stringify(problem_type)}. Models of other tasks are not supported`,
+  })),
+  {
+    what: "a model quantised by bitsandbytes",
+    json: { quantization_config: { quant_method: "bitsandbytes", load_in_4bit: true } },
+    error: "'quantization_config' must be left out: current value is " +
+      '{"quant_method":"bitsandbytes","load_in_4bit":true}. Quantised weights cannot be loaded. ' +
+      "Load the model that they were made from, with 'loadIn4bit: true' to hold it at four bits",
   },
   {
-    what: "no labels",
-    json: { id2label: undefined },
-    error: /'labels' must be given where config.json has no id2label/,
+    what: "weights in another file",
+    json: { transformers_weights: "other.safetensors" },
+    error: "'transformers_weights' must be left out: current value is \"other.safetensors\"",
   },
   {
     what: "another architecture",
@@ -261,7 +316,7 @@ const FAULTS: {
     what: "a size of embeddings that is no number",
     kind: "electra",
     json: { embedding_size: "8" },
-    error: /'embedding_size' must be a number: current value is "8"/,
+    error: /'embedding_size' must be a whole number above 0: current value is "8"/,
   },
   {
     what: "other positions",
@@ -276,7 +331,7 @@ const FAULTS: {
   {
     what: "a size that is no number",
     json: { hidden_size: "32" },
-    error: /'hidden_size' must be a number: current value is "32"/,
+    error: /'hidden_size' must be a whole number above 0: current value is "32"/,
   },
 ];
 
@@ -287,11 +342,21 @@ for (const { what, error, kind = "bert", labels, ...change } of FAULTS) {
     const before = tf.memory().numTensors;
     await assert.rejects(loadClassifier(copy.path, labels ? { labels } : {}), {
       name: "TypeError",
-      message: error,
+      message: typeof error === "string" ? new RegExp(RegExp.escape(error)) : error,
     });
     assert.equal(tf.memory().numTensors, before);
   });
 }
+
+Deno.test("loadClassifier() refuses a dropout that is no rate", async () => {
+  for (const dropout of [-0.1, 1, 5, NaN]) {
+    await assert.rejects(loadClassifier(fixture("bert"), { dropout }), {
+      name: "RangeError",
+      message:
+        `Cannot load a model as 'dropout' must be at least 0 and below 1: current value is ${dropout}`,
+    });
+  }
+});
 
 Deno.test("dispose() frees all of a model", async () => {
   const { folder } = await readReference("bert");

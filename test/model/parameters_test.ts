@@ -44,8 +44,8 @@ function robertaBase(): Classifier {
     typeVocabSize: 1,
   } as ModelConfig;
   const parameters = new Map<string, tf.Variable>();
-  const { body, head } = classifierShapes(families.roberta, config, 4);
-  for (const [name, shape] of Object.entries(body)) {
+  const { encoder, head } = classifierShapes(families.roberta, config, 4);
+  for (const [name, shape] of Object.entries(encoder)) {
     const size = shape.reduce((a, b) => a * b);
     parameters.set(name, { shape, size, trainable: true } as unknown as tf.Variable);
   }

@@ -7,6 +7,7 @@ import {
   loadClassifier,
   loadTokenizer,
   mergeAdapter,
+  saveAdapter,
   saveModel,
 } from "lightweight-finetuning";
 import { alteredCopy, temporaryFolder } from "../helpers/altered.ts";
@@ -73,3 +74,59 @@ for (const [first, add] of ADAPTERS) {
     assert.deepEqual((await loadClassifier(folder.path)).newParameters, []);
   });
 }
+
+// test/parity/model_files_test.ts has the same from Transformers itself.
+Deno.test("saveModel() writes no field of the base that contradicts the saved model's", async () => {
+  await using folder = await temporaryFolder();
+  const before = JSON.parse(await Deno.readTextFile(fixture("bert/encoder/config.json")));
+  await using base = await alteredCopy(fixture("bert/encoder"), {
+    json: {
+      id2label: undefined,
+      label2id: undefined,
+      num_labels: 2,
+      _num_labels: 2,
+      torch_dtype: "float16",
+      dtype: "bfloat16",
+      architectures: ["BertForMaskedLM"],
+      _name_or_path: "/elsewhere",
+      problem_type: null,
+    },
+  });
+  await saveModel(await loadClassifier(base.path, { labels: LABELS }), folder.path);
+  assert.deepEqual(JSON.parse(await Deno.readTextFile(`${folder.path}/config.json`)), {
+    ...before,
+    dtype: "float32",
+    architectures: ["BertForSequenceClassification"],
+    id2label: { 0: "World", 1: "Sports", 2: "Business", 3: "Sci/Tech" },
+    label2id: { World: 0, Sports: 1, Business: 2, "Sci/Tech": 3 },
+    problem_type: "single_label_classification",
+  });
+});
+
+Deno.test("saveModel() over shards leaves neither them nor their index, and what was saved loads", async () => {
+  await using folder = await alteredCopy(fixture("bert/sharded"), {});
+  for (const name of ["pytorch_model.bin", "notes.md"]) {
+    await Deno.writeTextFile(`${folder.path}/${name}`, name);
+  }
+  const model = await loadClassifier(folder.path);
+  const bias = model.parameters.get("classifier.bias")!;
+  bias.assign(bias.add(1));
+  await saveModel(model, folder.path);
+  const names = Array.from(Deno.readDirSync(folder.path), ({ name }) => name).sort();
+  assert.deepEqual(names, ["config.json", "model.safetensors", "notes.md", "pytorch_model.bin"]);
+  const { parameters } = await loadClassifier(folder.path);
+  assert.deepEqual(parameters.get("classifier.bias")!.dataSync(), bias.dataSync());
+});
+
+Deno.test("saveModel() refuses a folder with an adapter, which would be loaded onto the model", async () => {
+  await using folder = await temporaryFolder();
+  const model = await loadClassifier(fixture("bert"));
+  await saveAdapter(addLora(model), folder.path);
+  const files = [...Deno.readDirSync(folder.path)];
+  await assert.rejects(saveModel(await loadClassifier(fixture("bert")), folder.path), {
+    message: `Cannot save the model as ${folder.path} must not hold an adapter: it has ` +
+      "adapter_config.json, and the adapter would be loaded onto the saved model. Save to another " +
+      "folder, or remove the adapter",
+  });
+  assert.deepEqual([...Deno.readDirSync(folder.path)], files);
+});

@@ -12,12 +12,12 @@ import { accumulateGradients } from "../../lib/train/accumulate.ts";
 import { assertClose } from "../helpers/close.ts";
 import { withoutGradient } from "../helpers/gradients.ts";
 import { readReference } from "../helpers/reference.ts";
-import { examples, loadWay } from "../helpers/training.ts";
+import { examples, first, loadWay } from "../helpers/training.ts";
 
 await openDevice();
 const reference = await readReference("bert");
 const rows = examples(reference, 3);
-const some = (count: number) => ({ inputIds: rows.inputIds.slice(0, count), labels: rows.labels });
+const some = (count: number) => first(rows, count);
 
 for (const way of ["full", "lora"] as const) {
   Deno.test(`accumulateGradients() of any parts is that of the whole, ${way}`, async () => {

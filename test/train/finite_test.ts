@@ -12,11 +12,11 @@ import { largestOf } from "../../lib/train/finite.ts";
 import { temporaryFolder } from "../helpers/altered.ts";
 import { fixture, readReference } from "../helpers/reference.ts";
 import { namesIn } from "../helpers/resumable.ts";
-import { examples } from "../helpers/training.ts";
+import { examples, first } from "../helpers/training.ts";
 
 await openDevice();
 const { inputIds, labels } = examples(await readReference("bert"), 2);
-const ten = { inputIds: inputIds.slice(0, 10), labels };
+const ten = first({ inputIds, labels }, 10);
 
 const values = ({ parameters }: TextModel) =>
   [...parameters].map(([name, variable]) => [name, variable.dataSync().slice()]);

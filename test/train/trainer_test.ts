@@ -14,12 +14,12 @@ import {
 } from "lightweight-finetuning";
 import { assertClose } from "../helpers/close.ts";
 import { readReference } from "../helpers/reference.ts";
-import { examples } from "../helpers/training.ts";
+import { examples, first } from "../helpers/training.ts";
 
 await openDevice();
 const reference = await readReference("bert");
 const rows = examples(reference, 5);
-const ten = { inputIds: rows.inputIds.slice(0, 10), labels: rows.labels };
+const ten = first(rows, 10);
 
 const loadTiny = (dropout?: number) =>
   loadClassifier(reference.folder, dropout === undefined ? {} : { dropout });
@@ -350,7 +350,7 @@ Deno.test("Trainer's evaluate() and predict() measure the model as it is, with t
   const { evalLoss } = await trainer.evaluate();
   assert.equal(evalLoss, trainer.history.at(-1)!.evalLoss);
   assert.notEqual(evalLoss, loss);
-  const two = { inputIds: ten.inputIds.slice(0, 2), labels: ten.labels };
+  const two = first(ten, 2);
   assert.notEqual((await trainer.evaluate(two)).evalLoss, evalLoss);
 });
 

@@ -13,12 +13,20 @@ export const bertEncoder = (
   prefix: string,
 ): Pick<
   Family,
-  "prefix" | "fields" | "defaults" | "embeddings" | "layer" | "attentionOutputDropout" | "positions"
+  | "prefix"
+  | "fields"
+  | "defaults"
+  | "embeddings"
+  | "padded"
+  | "layer"
+  | "attentionOutputDropout"
+  | "positions"
 > => ({
   prefix,
   fields: {},
   defaults: {},
   embeddings: ["word_embeddings", "token_type_embeddings", "position_embeddings"],
+  padded: ["word_embeddings"],
   layer(index) {
     const layer = `${prefix}encoder.layer.${index}`;
     return {

@@ -19,7 +19,9 @@ export const distilbert: Family = {
     classifier_dropout: "seq_classif_dropout",
   },
   defaults: { classifier_dropout: 0.2 },
+  fixed: { layer_norm_eps: 1e-12 },
   embeddings: ["word_embeddings", "position_embeddings"],
+  padded: ["word_embeddings"],
   layer(index) {
     const layer = `distilbert.transformer.layer.${index}`;
     return {

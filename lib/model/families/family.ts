@@ -90,16 +90,20 @@ export interface Family {
    * which BERT does not have, is read only if it has a default.
    */
   defaults: Record<string, number>;
+  /** Values that config.json cannot change, by BERT's name. @default {none} */
+  fixed?: Record<string, number>;
   /** The embedding tables, in the order in which they are added. */
   embeddings: EmbeddingTable[];
+  /** Those in which the padding's row is not trained (`padding_idx` of torch's Embedding). */
+  padded: EmbeddingTable[];
   /** The names of a layer, by its number. */
   layer(index: number): LayerNames;
   /** Dropout rate of the output of {@link LayerNames.attentionOutput}. */
   attentionOutputDropout(config: EncoderConfig): number;
   positions: Positions;
-  /** Names and shapes of the parameters after the encoder that may be new. */
+  /** Names and shapes of the head's parameters. */
   headShapes(hiddenSize: number, classes: number): Record<string, number[]>;
-  /** Names and shapes of the parameters after the encoder that must be in a checkpoint. @default {none} */
+  /** Names and shapes of the parameters between encoder and head. @default {none} */
   poolerShapes?(hiddenSize: number): Record<string, number[]>;
   /** Logits [B, C] from the hidden states of the first tokens [B, H]. */
   head(network: Network, first: tf.Tensor2D, random?: Random): tf.Tensor2D;

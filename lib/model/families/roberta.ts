@@ -39,6 +39,7 @@ export const roberta: Family = {
   architecture: "RobertaForSequenceClassification",
   ignored: /^lm_head\.|^(roberta\.)?pooler\.|\.position_ids$/,
   defaults: { pad_token_id: 1 },
+  padded: ["word_embeddings", "position_embeddings"],
   positions: afterPadding,
   ...twoLayerHead(tf.tanh),
 };

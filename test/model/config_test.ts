@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import * as tf from "@tensorflow/tfjs-core";
+import { collate, loadClassifier } from "lightweight-finetuning";
+import config from "../fixtures/config.json" with { type: "json" };
+import { alteredCopy } from "../helpers/altered.ts";
+import { assertClose } from "../helpers/close.ts";
+import { lossAndGradients } from "../helpers/gradients.ts";
+import { fixture, KINDS, readReference } from "../helpers/reference.ts";
+
+/** Fields that give the model its numbers; all but the sizes are compared with Transformers in {@link config}. */
+const HONOURED = [
+  "vocab_size",
+  "hidden_size",
+  "dim",
+  "embedding_size",
+  "intermediate_size",
+  "hidden_dim",
+  "num_hidden_layers",
+  "n_layers",
+  "num_attention_heads",
+  "n_heads",
+  "max_position_embeddings",
+  "type_vocab_size",
+  "layer_norm_eps",
+  "pad_token_id",
+  "initializer_range",
+  "id2label",
+  // compared in classifier_test.ts: how often each rate is applied
+  "hidden_dropout_prob",
+  "attention_probs_dropout_prob",
+  "classifier_dropout",
+  "dropout",
+  "attention_dropout",
+  "seq_classif_dropout",
+];
+
+/** Fields that change no logit of a classifier, and why. */
+const IRRELEVANT: Record<string, string> = {
+  architectures: "the class is chosen by model_type, and a classifier is asked for",
+  bos_token_id: "of generation",
+  chunk_size_feed_forward: "computes the same in pieces",
+  dtype: "weights are held in float32, whatever they are stored in",
+  eos_token_id: "of generation",
+  is_encoder_decoder: "read by decoders only",
+  label2id: "follows from id2label",
+  output_hidden_states: "what else is returned",
+  qa_dropout: "of question answering",
+  return_dict: "the form of what is returned",
+  sinusoidal_pos_embds: "first values of positions, which a checkpoint brings",
+  summary_activation: "of multiple choice, as the other summary fields",
+  summary_last_dropout: "of multiple choice",
+  summary_type: "of multiple choice",
+  summary_use_proj: "of multiple choice",
+  tie_word_embeddings: "of the masked-language head",
+  transformers_version: "says who wrote the file",
+  use_cache: "of generation",
+};
+
+/** Fields of which only the usual value is supported, with another one. */
+const REFUSED: Record<string, unknown> = {
+  activation: "relu",
+  add_cross_attention: true,
+  hidden_act: "gelu_new",
+  is_decoder: true,
+  problem_type: "regression",
+};
+
+const COUNTS = [-4, 0, 1.5, 1e300, null, "4", true, [4], {}];
+const RATES = [-0.1, 1, 5, "0.1"];
+
+/** Numbers that fields cannot have. A size that the weights contradict is refused by its tensor's name. */
+const WRONG: Record<string, unknown[]> = {
+  vocab_size: [...COUNTS, 1e9],
+  hidden_size: [...COUNTS, 1e9, 33],
+  embedding_size: [...COUNTS, 1e9],
+  intermediate_size: [...COUNTS, 1e9],
+  num_hidden_layers: [...COUNTS, 1e9, 3],
+  num_attention_heads: [...COUNTS, 1e9, 5, 3],
+  max_position_embeddings: [...COUNTS, 1e9, 2],
+  type_vocab_size: [...COUNTS, 1e9],
+  layer_norm_eps: [-1, null, "1e-12"],
+  hidden_dropout_prob: RATES,
+  attention_probs_dropout_prob: RATES,
+  classifier_dropout: RATES,
+  pad_token_id: [-1, 1.5, 1e9, 120, "0"],
+  initializer_range: [-0.02, null, "0.02"],
+};
+
+const DISTILBERT: Record<string, string> = {
+  hidden_size: "dim",
+  intermediate_size: "hidden_dim",
+  num_hidden_layers: "n_layers",
+  num_attention_heads: "n_heads",
+  hidden_dropout_prob: "dropout",
+  attention_probs_dropout_prob: "attention_dropout",
+  classifier_dropout: "seq_classif_dropout",
+};
+
+const rowsOf = (inputIds: number[][]) => ({ inputIds, labels: [0, 1, 2] });
+
+for (const kind of KINDS) {
+  const { fields, input_ids, logits, changed, padding } = config[kind];
+
+  Deno.test(`every field that Transformers reads of ${kind}'s config.json is decided on`, () => {
+    const known = [...HONOURED, ...Object.keys(IRRELEVANT), ...Object.keys(REFUSED)];
+    assert.deepEqual(fields.filter((field) => !known.includes(field)), []);
+    assert.equal(new Set(known).size, known.length);
+  });
+
+  Deno.test(`other values in ${kind}'s config.json give Transformers' logits`, async () => {
+    for (const { json, logits: expected } of [{ json: {}, logits }, ...changed]) {
+      await using copy = await alteredCopy(fixture(kind), { json });
+      const model = await loadClassifier(copy.path);
+      const batch = collate(rowsOf(input_ids), [0, 1, 2], model.config.padTokenId);
+      const what = JSON.stringify(json);
+      assertClose(model.forward(batch).dataSync(), expected.flat(), 1e-5, what);
+      model.dispose();
+    }
+  });
+
+  Deno.test(`loadClassifier() refuses what is not supported in ${kind}'s config.json`, async () => {
+    for (const [field, value] of Object.entries(REFUSED)) {
+      if (!fields.includes(field)) continue;
+      await using copy = await alteredCopy(fixture(kind), { json: { [field]: value } });
+      await assert.rejects(loadClassifier(copy.path), (error: Error) => {
+        assert.match(error.message, new RegExp(`config.json as '${field}' must be .*: current`));
+        return true;
+      });
+    }
+  });
+
+  Deno.test(`loadClassifier() refuses odd numbers in ${kind}'s config.json before it allocates`, async () => {
+    const before = tf.memory().numTensors;
+    for (const [name, values] of Object.entries(WRONG)) {
+      const field = kind === "distilbert" ? DISTILBERT[name] ?? name : name;
+      if (!fields.includes(field)) continue;
+      for (const value of values) {
+        await using copy = await alteredCopy(fixture(kind), { json: { [field]: value } });
+        await assert.rejects(loadClassifier(copy.path), (error: Error) => {
+          assert.equal(error.name, "TypeError", `${error.stack}`);
+          assert.ok(error.message.includes(copy.path), error.message);
+          return true;
+        }, `${field}: ${JSON.stringify(value)}`);
+      }
+    }
+    assert.equal(tf.memory().numTensors, before);
+  });
+
+  Deno.test(`the padding's id in a text of ${kind} trains no row that torch does not train`, async () => {
+    const model = await loadClassifier(fixture(kind));
+    const batch = collate(rowsOf(padding.input_ids), [0, 1, 2], model.config.padTokenId);
+    assertClose(model.forward(batch).dataSync(), padding.logits.flat(), 1e-5);
+    const { gradients } = lossAndGradients(model, batch);
+    for (const [table, rows] of Object.entries(padding.gradients)) {
+      const [, gradient] = [...gradients].find(([name]) => name.endsWith(`${table}.weight`))!;
+      for (const [row, expected] of Object.entries<number[]>(rows)) {
+        const start = Number(row) * expected.length;
+        const ours = gradient.subarray(start, start + expected.length);
+        assertClose(ours.map((x) => x + 1), expected.map((x) => x + 1), 1e-6, `${table} ${row}`);
+      }
+    }
+  });
+
+  Deno.test(`padding changes no logit of ${kind}, however large attention's scores are`, async () => {
+    const { folder } = await readReference(kind);
+    await using copy = await alteredCopy(folder, {
+      tensors(tensors) {
+        for (const [name, { data }] of tensors) {
+          if (!/\.(query|key|q_lin|k_lin)\.weight$/.test(name)) continue;
+          const weights = data as Float32Array;
+          weights.forEach((value, i) => weights[i] = value * 1e6);
+        }
+      },
+    });
+    const model = await loadClassifier(copy.path);
+    const rows = rowsOf(input_ids);
+    const logitsOf = (order: number[]) =>
+      model.forward(collate(rows, order, model.config.padTokenId)).dataSync<"float32">();
+    const classes = model.labels.length;
+    const together = logitsOf([0, 1, 2]);
+    for (const row of [0, 1, 2]) {
+      const padded = together.subarray(row * classes, (row + 1) * classes);
+      assertClose(padded, logitsOf([row]), 1e-5, `row ${row}`);
+    }
+  });
+
+  Deno.test(`forward() of ${kind} names the row of an id beyond the vocabulary`, async () => {
+    const model = await loadClassifier(fixture(kind));
+    const { vocabSize, padTokenId } = model.config;
+    const before = tf.memory().numTensors;
+    for (const id of [vocabSize, 2 ** 31 - 1, -1]) {
+      const batch = collate({ inputIds: [[2, 3], [2, id, 3]], labels: [0, 0] }, [1, 0], padTokenId);
+      assert.throws(() => model.forward(batch), {
+        name: "RangeError",
+        message: `Cannot classify as token ids must be from 0 to ${vocabSize - 1}: current value ` +
+          `in row 1 (the first is 0) is ${id}. Tokenize the texts with this model's own tokenizer`,
+      });
+    }
+    assert.equal(tf.memory().numTensors, before);
+  });
+}
+
+Deno.test("loadClassifier() takes an initializer_range of 0 for 0.02, as Transformers does", async () => {
+  await using copy = await alteredCopy(fixture("bert"), { json: { initializer_range: 0 } });
+  assert.equal((await loadClassifier(copy.path)).config.initializerRange, 0.02);
+});
