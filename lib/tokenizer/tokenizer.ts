@@ -35,7 +35,7 @@ export interface Tokenizer {
  *
  * @param folderOrName A folder with `tokenizer.json` and `config.json`, or `organisation/name` of the Hub.
  * @throws {TypeError} When an option is unknown, or a file is missing, malformed, or asks for what gives other ids here than
- * in Transformers; `encode` when a text has a part without an id.
+ * in Transformers. `encode` and `decode` throw one at what is no text or no id, `encode` also at a part without an id.
  *
  * @example
  * ```ts ignore
@@ -92,6 +92,7 @@ export async function loadTokenizer(
     maxLength,
     files: paths.filter((_, i) => present[i]),
     async encode(texts) {
+      checkEach("encode", "texts", texts, (text) => typeof text === "string");
       const heads = texts.map((text) => cut(text, maxLength));
       const ids = await encodeWhole(heads);
       for (const [i, text] of texts.entries()) {
@@ -100,8 +101,29 @@ export async function loadTokenizer(
       }
       return ids;
     },
-    decode: async (ids) => cleanUp(await native.decode(ids, true)),
+    async decode(ids) {
+      checkEach("decode", "ids, whole numbers from 0", ids, (id) => Number(id) >>> 0 === id);
+      return cleanUp(await native.decode(ids, true));
+    },
   };
+}
+
+/** Refuses what native code would convert in silence, or in words that name no argument. */
+function checkEach(
+  task: string,
+  what: string,
+  values: unknown,
+  holds: (value: unknown) => boolean,
+) {
+  const list = Array.isArray(values) ? values : undefined;
+  const at = list?.findIndex((value) => !holds(value)) ?? 0;
+  if (at < 0) return;
+  throw new TypeError(
+    `Cannot ${task} as the argument must be a list of ${what}: current value` +
+      (list
+        ? ` at ${at} (the first is 0) is ${Deno.inspect(list[at])}`
+        : ` is ${Deno.inspect(values)}`),
+  );
 }
 
 /** The padding id and the number of positions of a model, by Transformers' defaults where `config.json` lacks them. */

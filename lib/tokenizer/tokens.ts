@@ -37,6 +37,6 @@ export async function tokenize(
 export function examples(frame: DataFrame): Examples {
   return {
     inputIds: column(frame, "input_ids", "the tokens") as number[][],
-    labels: frame.getColumn("label").toArray() as number[],
+    labels: column(frame, "label", "the tokens") as number[],
   };
 }

@@ -198,6 +198,34 @@ Deno.test("token types that the model is not given are refused", async () => {
   await assert.rejects(loadTokenizer(folder.path), /token types are 0: current value is \[0,0,1\]/);
 });
 
+Deno.test("encode() and decode() refuse what is no text or no id", async () => {
+  const { encode, decode } = await loadTokenizer(TINY);
+  const refused = (call: () => Promise<unknown>, what: string, value: string) =>
+    assert.rejects(call, {
+      name: "TypeError",
+      message: `Cannot ${what}: current value${value}`,
+    });
+  const texts = "encode as the argument must be a list of texts";
+  for (const wrong of [5, null, undefined, ["a", "b"]] as never[]) {
+    await refused(
+      () => encode(["a", wrong]),
+      texts,
+      ` at 1 (the first is 0) is ${Deno.inspect(wrong)}`,
+    );
+  }
+  await refused(() => encode("abc" as never), texts, ' is "abc"');
+  const ids = "decode as the argument must be a list of ids, whole numbers from 0";
+  for (const wrong of [-1, 1.5, NaN, 2 ** 32 + 5, "5", 7n, null] as never[]) {
+    await refused(
+      () => decode([2, wrong]),
+      ids,
+      ` at 1 (the first is 0) is ${Deno.inspect(wrong)}`,
+    );
+  }
+  await refused(() => decode(5 as never), ids, " is 5");
+  assert.equal(await decode([1e9]), ""); // as in Transformers
+});
+
 /** Spaces, line ends, marks, words that are too long, texts that look like special tokens … */
 const PIECES = [
   ..."the bank |  \n|新聞|😀 |a\0b |[SEP] <s> <mask> |.,!? |it's ".split("|"),

@@ -68,4 +68,8 @@ Deno.test("tokenize() and examples() name the column and the row that is wrong",
     name: "TypeError",
     message: /a column 'input_ids': its columns are text, label/,
   });
+  assert.throws(() => examples(pl.DataFrame({ input_ids: [[1]] })), {
+    name: "TypeError",
+    message: /a column 'label': its columns are input_ids/,
+  });
 });
