@@ -12,11 +12,11 @@ import {
   writeSafetensors,
 } from "../safetensors/safetensors.ts";
 import { families } from "../model/families/families.ts";
-import { createAdapter, removeAdapter } from "./adapter.ts";
-import type { Method } from "./method.ts";
+import { createAdapter } from "./adapter.ts";
+import type { Method, PeftConfig } from "./method.ts";
 import { fromPeft, PEFT_VERSION, toPeft } from "./peft.ts";
 import { type Adapter, layerParameters, requireState } from "./state.ts";
-import { moduleOf, savedModule } from "./targets.ts";
+import { moduleOf, savedModule, trainedParts } from "./targets.ts";
 
 const PREFIX = "base_model.model.";
 
@@ -80,6 +80,7 @@ export async function loadAdapter(
   }
   const names = families[model.config.modelType].layer(0);
   const { method, config } = fromPeft(await Deno.readTextFile(configPath), configPath, names);
+  const expected = blame(configPath, () => storedShapes(model, method, config));
   const path = `${folder}/adapter_model.safetensors`;
   const tensors = await readSafetensors(path).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -89,22 +90,50 @@ export async function loadAdapter(
       { cause: error },
     );
   });
+  const numbers = check(currentNames(tensors, method), expected, config, path);
   const adapter = createAdapter(method, model, config);
-  try {
-    assign(adapter, currentNames(tensors, method), path);
-  } catch (error) {
-    removeAdapter(adapter);
-    throw error;
+  for (const [name, variable] of trainedVariables(adapter)) {
+    tf.tidy(() => variable.assign(tf.tensor(numbers.get(name)!, variable.shape)));
   }
   return adapter;
 }
 
-function assign(adapter: Adapter, tensors: Map<string, StoredTensor>, path: string) {
-  const expected = trainedVariables(adapter);
+/** Names the file in an error about what stands in it. */
+function blame<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new TypeError(`Cannot load ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Names and shapes of the tensors that an adapter of a configuration has. */
+function storedShapes(
+  model: Classifier,
+  method: Method,
+  config: PeftConfig,
+): Map<string, number[]> {
+  const { modules, trained } = trainedParts(model, method, config);
+  return new Map([
+    ...modules.flatMap((module) =>
+      method.shapes(module, model.linears.get(module)!.shape, config)
+        .map(([name, shape]) => [`${module}.${name}`, shape] as const)
+    ),
+    ...trained.map((name) => [name, model.parameters.get(name)!.shape] as const),
+  ]);
+}
+
+/** Returns the numbers of all tensors, before anything is allocated for the first. */
+function check(
+  tensors: Map<string, StoredTensor>,
+  expected: Map<string, number[]>,
+  config: PeftConfig,
+  path: string,
+): Map<string, Float32Array> {
   const missing = [...expected.keys()].filter((name) => !tensors.has(name));
   const unexpected = [...tensors.keys()].filter((name) => !expected.has(name));
   if (missing.length || unexpected.length) {
-    const isHead = missing.every((name) => savedModule(moduleOf(name), adapter.peftConfig));
+    const isHead = missing.every((name) => savedModule(moduleOf(name), config));
     throw new TypeError(
       `Cannot load ${path} as it must have exactly the tensors that adapter_config.json asks of this model: ` +
         `missing are ${abbreviated(missing)}, unexpected are ${abbreviated(unexpected)}; it has ` +
@@ -115,20 +144,16 @@ function assign(adapter: Adapter, tensors: Map<string, StoredTensor>, path: stri
           : "Does it belong to this model?"),
     );
   }
-  // All are checked before the first is assigned, so that a bad file changes nothing.
-  const values = [...expected].map(([name, variable]) => {
+  return new Map([...expected].map(([name, shape]) => {
     const tensor = tensors.get(name)!;
-    if (tensor.shape.join() !== variable.shape.join()) {
+    if (tensor.shape.join() !== shape.join()) {
       throw new TypeError(
-        `Cannot load ${path} as '${name}' must be [${variable.shape}]: current value is [${tensor.shape}]. ` +
+        `Cannot load ${path} as '${name}' must be [${shape}]: current value is [${tensor.shape}]. ` +
           "Do adapter_config.json and the model's sizes belong to it?",
       );
     }
-    return { variable, data: toFloat32(name, tensor, path) };
-  });
-  for (const { variable, data } of values) {
-    tf.tidy(() => variable.assign(tf.tensor(data, variable.shape)));
-  }
+    return [name, toFloat32(name, tensor, path)];
+  }));
 }
 
 const abbreviated = (names: string[]) =>

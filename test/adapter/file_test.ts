@@ -211,7 +211,7 @@ const FAULTS: {
     what: "another way to begin",
     json: { init_lora_weights: "pissa" },
     error:
-      /adapter_config.json: .* 'initLoraWeights' must be true, false or "gaussian": .* "pissa"/,
+      /adapter_config.json: .* 'initLoraWeights' must be true, false, "gaussian", .* "pissa". Others/,
   },
   {
     what: "another task",
@@ -228,7 +228,6 @@ const FAULTS: {
   ...Object.entries({
     fan_in_fan_out: true,
     lora_bias: true,
-    layers_pattern: ["layer"],
     use_qalora: true,
     alora_invocation_tokens: [1],
     trainable_token_indices: [1],
