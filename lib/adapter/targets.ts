@@ -1,5 +1,5 @@
 import type { Classifier } from "../model/classifier.ts";
-import { HEAD } from "./config.ts";
+import { clipped, HEAD } from "./config.ts";
 import { expression } from "./expression.ts";
 import type { Method, PeftConfig, Reference, Target } from "./method.ts";
 
@@ -23,9 +23,11 @@ export function trainedParts(model: Classifier, method: Method, config: PeftConf
   const modules = targets(model, method, config);
   checkSaved(model, config, modules);
   if (!modules.length) {
+    const found = [...model.linears.keys()].find((name) => matches(config.targetModules, name));
+    const option = found ? excludingOption(found, method, config)! : "targetModules";
+    const current = clipped(config[option as keyof PeftConfig]);
     throw new RangeError(
-      "Cannot add an adapter as 'targetModules' must match a linear layer that no other option excludes: " +
-        `current value is ${JSON.stringify(config.targetModules)}`,
+      `Cannot add an adapter as '${option}' must leave a linear layer to adapt: current value is ${current}`,
     );
   }
   const biases = method.trainedBiases?.(config) ?? "none";
@@ -68,7 +70,7 @@ function checkSaved({ parameters }: Classifier, config: PeftConfig, adapted: str
     if (!inner && !target && !isList) continue;
     throw new RangeError(
       "Cannot add an adapter as 'modulesToSave' must name modules apart from each other and from the adapted " +
-        `layers: current value is ${JSON.stringify(config.modulesToSave)}, of which ${path} ` +
+        `layers: current value is ${clipped(config.modulesToSave)}, of which ${path} ` +
         (isList
           ? "is a list of modules"
           : target === path
@@ -84,7 +86,7 @@ function checkSaved({ parameters }: Classifier, config: PeftConfig, adapted: str
     if (dtype === "float32" || !savedModule(moduleOf(name), config)) continue;
     throw new RangeError(
       "Cannot add an adapter as 'modulesToSave' must name modules in full precision: current value is " +
-        `${JSON.stringify(config.modulesToSave)}, of which ${name} is ${dtype}`,
+        `${clipped(config.modulesToSave)}, of which ${name} is ${dtype}`,
     );
   }
 }
@@ -109,7 +111,7 @@ export function checkTargets(
   const adapted = targets(model, method, config);
   const modules = [...linears, ...[...model.parameters.keys()].map(moduleOf)].flatMap(paths);
   const refuse = (option: string, what: string, value: string) => {
-    const current = JSON.stringify(config[option as keyof PeftConfig]);
+    const current = clipped(config[option as keyof PeftConfig]);
     throw new RangeError(
       `Cannot add an adapter as '${option}' must ${what}: current value is ${current}, of which ${value}`,
     );
