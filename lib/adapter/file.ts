@@ -5,6 +5,7 @@ import { findFolder, REPOSITORY_OPTIONS, type RepositoryOptions } from "../hub/f
 import { ADAPTER } from "../hub/model.ts";
 import type { Classifier } from "../model/classifier.ts";
 import { checkOptions } from "../options.ts";
+import { escapeMarkdown, toYaml } from "../text.ts";
 import {
   readSafetensors,
   type StoredTensor,
@@ -22,7 +23,7 @@ const PREFIX = "base_model.model.";
 
 /**
  * Saves an adapter, and what is trained beside it, as peft does: adapter_config.json, adapter_model.safetensors and,
- * if the folder has none, a model card. It may be merged or disabled at the time.
+ * if the folder has none but ours, a model card. It may be merged or disabled at the time.
  *
  * @example
  * ```ts ignore
@@ -38,14 +39,15 @@ export async function saveAdapter(adapter: Adapter, folder: string): Promise<voi
     const data = await port().read(variable);
     tensors.set(PREFIX + name, { dtype: "F32", shape: variable.shape, data });
   }
-  const hasCard = await isFile(`${folder}/README.md`);
+  const keepsCard = await Deno.readTextFile(`${folder}/README.md`)
+    .then((text) => !OWN_CARD.test(text), () => false);
   await writeFolder(folder, async (folder) => {
     await writeSafetensors(`${folder}/adapter_model.safetensors`, tensors);
     await Deno.writeTextFile(
       `${folder}/adapter_config.json`,
       toPeft(adapter.method, adapter.peftConfig),
     );
-    if (!hasCard) await Deno.writeTextFile(`${folder}/README.md`, card(adapter));
+    if (!keepsCard) await Deno.writeTextFile(`${folder}/README.md`, card(adapter));
   }, /^adapter_(model\.safetensors|config\.json)$/);
 }
 
@@ -205,15 +207,16 @@ function peftTensors(adapter: Adapter): [string, tf.Variable][] {
 
 function card({ method, peftConfig: { baseModelNameOrPath: base }, model }: Adapter): string {
   const tags = [...base ? [`base_model:adapter:${base}`] : [], ...method.tags, "transformers"];
+  const metadata = { ...base && { base_model: base }, library_name: "peft", tags };
+  const yaml = Object.entries(metadata).map(([name, value]) => `${name}: ${toYaml(value)}\n`);
   return `---
-${base && `base_model: ${base}\n`}library_name: peft
-tags:
-${tags.map((tag) => `- ${tag}`).join("\n")}
----
+${yaml.join("")}---
 
-# ${method.title} adapter${base && ` for ${base}`}
+# ${method.title} adapter${base && ` for ${escapeMarkdown(base)}`}
 
-Sorts texts into ${model.labels.join(", ")}; adapter_config.json says how it was trained. In Python,
+Sorts texts into ${
+    model.labels.map(escapeMarkdown).join(", ")
+  }; adapter_config.json says how it was trained. In Python,
 \`peft.PeftModel.from_pretrained\` lays it onto the base model for sequence classification.
 
 ### Framework versions
@@ -221,3 +224,10 @@ Sorts texts into ${model.labels.join(", ")}; adapter_config.json says how it was
 - PEFT ${PEFT_VERSION}
 `;
 }
+
+/** A card that {@link card} wrote, in this version or an earlier one, and nobody has changed since. */
+const OWN_CARD = new RegExp(
+  "^---\\n(?:base_model: .*\\n)?library_name: .*\\ntags:.*\\n(?:- .*\\n)*---\\n\\n# (?:LoRA|IA³) adapter.*\\n\\n" +
+    "Sorts texts into .*; adapter_config\\.json says how it was trained\\. In Python,\\n.* lays it onto the base " +
+    "model for sequence classification\\.\\n\\n### Framework versions\\n\\n- PEFT [\\d.]+\\n$",
+);
