@@ -1,4 +1,5 @@
 import vm from "node:vm";
+import { visible } from "../text.ts";
 
 /** A regular expression for whole names. */
 export interface Expression {
@@ -8,7 +9,7 @@ export interface Expression {
   groups(name: string): Record<string, string> | undefined;
 }
 
-const LIMIT = 1_000; // ms that the names of all models may take
+const LIMIT = 2_000; // ms that the names of all models may take
 
 // Only the timeout of a context ends a match that never would.
 const context: { pattern?: RegExp; name?: string } = vm.createContext({});
@@ -70,8 +71,12 @@ function execute(
   }
 }
 
-const refusal = (source: string, what: string) =>
-  new SyntaxError(`Cannot match names by '${source}' as it ${what}. A list of names does it too`);
+function refusal(source: string, what: string): SyntaxError {
+  const shown = visible(source.length > 200 ? `${source.slice(0, 200)}…` : source);
+  return new SyntaxError(
+    `Cannot match names by '${shown}' as it ${what}. A list of names does it too`,
+  );
+}
 
 /** Flags for all of the expression, and comments before them. */
 const START = /^(?:\(\?[imsu]+\)|\(\?#[^)]*\))*/;

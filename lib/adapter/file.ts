@@ -92,7 +92,7 @@ export async function loadAdapter(
       { cause: error },
     );
   });
-  const numbers = check(currentNames(tensors, method), expected, config, path);
+  const numbers = check(currentNames(tensors, method, path), expected, config, path);
   const adapter = createAdapter(method, model, config);
   for (const [name, variable] of trainedVariables(adapter)) {
     tf.tidy(() => variable.assign(tf.tensor(numbers.get(name)!, variable.shape)));
@@ -171,10 +171,18 @@ function trainedVariables(adapter: Adapter): Map<string, tf.Variable> {
   return variables;
 }
 
+function differ(...tensors: [StoredTensor, StoredTensor]): boolean {
+  const [a, b] = tensors.map(({ data: { buffer, byteOffset, byteLength } }) =>
+    new Uint8Array(buffer, byteOffset, byteLength)
+  );
+  return a!.length !== b!.length || a!.some((byte, i) => byte !== b![i]);
+}
+
 /** The tensors of an adapter's file by the names of the parameters, whichever version of peft wrote it. */
 function currentNames(
   tensors: Map<string, StoredTensor>,
   { prefix, currentName = (name) => name }: Method,
+  path: string,
 ): Map<string, StoredTensor> {
   const inner = new RegExp(`(${prefix}\\w+|modules_to_save)\\.default\\b`);
   const current = new Map<string, StoredTensor>();
@@ -183,6 +191,13 @@ function currentNames(
     const name = key.replace(PREFIX, "")
       .replace(inner, "$1")
       .replace(/\.(modules_to_save|base_layer)\./, ".");
+    const other = current.get(currentName(name));
+    if (other && differ(other, tensor)) {
+      throw new TypeError(
+        `Cannot load ${path} as it must have each tensor once: current value is two that differ for ` +
+          `'${currentName(name)}', the second of them '${key}'`,
+      );
+    }
     current.set(currentName(name), tensor);
   }
   return current;

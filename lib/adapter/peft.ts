@@ -1,4 +1,5 @@
 import type { LayerNames } from "../model/families/family.ts";
+import { visible } from "../text.ts";
 import { clipped, completeConfig } from "./config.ts";
 import type { Method, PeftConfig } from "./method.ts";
 import { methods } from "./methods.ts";
@@ -63,7 +64,9 @@ export function fromPeft(
       "peft_type",
     ];
     const unknown = Object.keys(raw).filter((key) => !known.includes(key));
-    if (unknown.length) console.warn(`${path}: unknown fields are ignored: ${unknown}`);
+    if (unknown.length) {
+      console.warn(`${path}: unknown fields are ignored: ${visible(`${unknown}`)}`);
+    }
     const given = defaults.flatMap(([name, standard]) => {
       const value = raw[snakeCase(name)];
       if (value !== null) return name === "taskType" ? [[name, value ?? null]] : [[name, value]];

@@ -258,6 +258,15 @@ const FAULTS: {
     error: new RegExp(`missing are \\[\\], unexpected are \\[${short}.extra\\]`),
   },
   {
+    what: "two tensors of one parameter",
+    tensors: (tensors) =>
+      tensors.set(A.replace("lora_A", "lora_A.default"), {
+        ...tensors.get(A)!,
+        data: new Float32Array(128),
+      }),
+    error: new RegExp(`each tensor once: current value is two that differ for '${short}'`),
+  },
+  {
     what: "a tensor of another shape",
     tensors: (tensors) => tensors.get(A)!.shape.reverse(),
     error: new RegExp(`'${short}' must be \\[4,32\\]: current value is \\[32,4\\]`),

@@ -48,7 +48,7 @@ const isRank = (x: unknown) => isWhole(x) && x as number > 0 && x as number <= M
 const isAlpha = (x: unknown) => typeof x === "number" && x > 0 && Number.isFinite(Math.fround(x));
 const areAll = (isValid: (value: unknown) => boolean) => (x: unknown) =>
   typeof x === "object" && x !== null && !Array.isArray(x) && Object.values(x).every(isValid);
-const isNoList = ({ targetModules }: LoraConfig) => typeof targetModules === "string";
+const isExpression = ({ targetModules }: LoraConfig) => typeof targetModules === "string";
 
 /** Low-rank updates, with peft's options. */
 export const lora: Method<LoraConfig, LoraLayer> = {
@@ -83,13 +83,13 @@ export const lora: Method<LoraConfig, LoraLayer> = {
     },
     layersToTransform: {
       isValid: (x, config) =>
-        x === null || !isNoList(config) && (isWhole(x) || Array.isArray(x) && x.every(isWhole)),
+        x === null || !isExpression(config) && (isWhole(x) || Array.isArray(x) && x.every(isWhole)),
       range: "null where 'targetModules' is not a list, else whole numbers",
     },
     layersPattern: {
       isValid: (x, config) =>
         x === null ||
-        !isNoList(config) && config.layersToTransform !== null &&
+        !isExpression(config) && config.layersToTransform !== null &&
           (typeof x === "string" || isNames(x)),
       range: "null where 'layersToTransform' is, else regular expressions",
     },
