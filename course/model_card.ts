@@ -1,4 +1,5 @@
 import { checkOptions, type DatasetSource } from "lightweight-finetuning";
+import { escapeMarkdown, markdownCode, toYaml } from "lightweight-finetuning/display";
 import { type Method, METHOD_KEYS, METHODS, type RunMetrics } from "./metrics.ts";
 
 /** Options of {@link modelCard}. */
@@ -90,24 +91,25 @@ export function modelCard(options: ModelCardOptions): string {
       }],
     }],
   };
-  // JSON is YAML.
-  const yaml = Object.entries(metadata).map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
+  const yaml = Object.entries(metadata).map(([key, value]) => `${key}: ${toYaml(value)}`);
   return `---
 ${yaml.join("\n")}
 ---
 
-# ${repo.split("/").at(-1)}
+# ${escapeMarkdown(repo.split("/").at(-1)!)}
 
 ${
     libraryName === "peft"
-      ? `A LoRA adapter that makes \`${metrics.model}\` a classifier of texts.`
-      : `A classifier of texts, made of \`${metrics.model}\` by ${METHODS[method].name}.`
-  } The ${labels.length} classes are ${labels.map((label, i) => `${i} ${label}`).join(", ")}.
+      ? `A LoRA adapter that makes ${markdownCode(metrics.model)} a classifier of texts.`
+      : `A classifier of texts, made of ${markdownCode(metrics.model)} by ${METHODS[method].name}.`
+  } The ${labels.length} classes are ${
+    labels.map((label, i) => `${i} ${escapeMarkdown(label)}`).join(", ")
+  }.
 
 ## Results
 
-Measured on ${metrics.testRows} rows of \`${source}\` that were not trained on, on ${metrics.device},\
- ${metrics.date}.
+Measured on ${metrics.testRows} rows of ${markdownCode(source!)} that were not trained on, on\
+ ${escapeMarkdown(metrics.device)}, ${escapeMarkdown(metrics.date)}.
 
 | model | accuracy | 95 % interval | trained weights | training |
 | --- | --- | --- | --- | --- |
@@ -146,7 +148,9 @@ function resultRow(method: Method, metrics: RunMetrics, bold: boolean): string[]
 
 function settingRows(settings: Record<string, unknown>): string[] {
   return Object.entries(settings)
-    .map(([name, value]) => [name, JSON.stringify(value)?.replaceAll("|", "\\|")])
-    .filter(([, value]) => value) // JSON leaves out functions
-    .map(([name, value]) => `| ${name} | \`${value}\` |`);
+    .map(([name, value]) => [name, JSON.stringify(value)])
+    .filter((entry): entry is [string, string] => entry[1] !== undefined) // JSON leaves out functions
+    .map(([name, value]) =>
+      `| ${escapeMarkdown(name)} | ${markdownCode(value).replaceAll("|", "\\|")} |`
+    );
 }

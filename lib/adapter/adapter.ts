@@ -5,7 +5,7 @@ import { families } from "../model/families/families.ts";
 import { completeConfig } from "./config.ts";
 import type { AdaptedLayer, Method, PeftConfig } from "./method.ts";
 import { type Adapter, attach, disableAdapter, layerParameters } from "./state.ts";
-import { ALL, checkTargets, moduleOf, savedModule, targets } from "./targets.ts";
+import { ALL, checkTargets, moduleOf, savedModule, trainedParts } from "./targets.ts";
 
 // Where the draws of initial values begin; a new head's begin at 0, dropout's at 2^30, row orders count down from -1.
 const FIRST_DRAW = 2 ** 29;
@@ -45,27 +45,25 @@ export function createAdapter<Config extends PeftConfig, Layer extends AdaptedLa
     throw new Error("Cannot add an adapter as the model has one. Call removeAdapter on it first");
   }
   const random = createRandom(seed, FIRST_DRAW);
-  const modules = targets(model, method, peftConfig);
+  const { modules, trained } = trainedParts(model, method, peftConfig);
   if (peftConfig.targetModules === ALL) { // as peft saves it
     peftConfig.targetModules = modules;
     method.nameTargets?.(peftConfig, modules);
   }
-  const layers = new Map(
-    modules.map((module) =>
-      [module, method.wrap(module, model.linears.get(module)!, peftConfig, random)] as const
+  const { layers, originals } = allOrNone(() => ({
+    layers: new Map(
+      modules.map((module) =>
+        [module, method.wrap(module, model.linears.get(module)!, peftConfig, random)] as const
+      ),
     ),
-  );
-  const biases = method.trainedBiases?.(peftConfig) ?? "none";
-  const isTrained = (name: string) =>
-    savedModule(moduleOf(name), peftConfig) !== undefined ||
-    name.endsWith(".bias") &&
-      (biases === "all" || biases === "adapted" && layers.has(moduleOf(name)));
-  const originals = new Map<string, tf.Variable>();
+    originals: new Map(
+      trained.map((name) => [name, tf.variable(model.parameters.get(name)!, false)] as const),
+    ),
+  }));
   const trainable = new Map<tf.Variable, boolean>();
   for (const [name, variable] of model.parameters) {
     trainable.set(variable, variable.trainable);
-    variable.trainable = isTrained(name);
-    if (variable.trainable) originals.set(name, tf.variable(variable, false));
+    variable.trainable = originals.has(name);
   }
 
   const adapter: Adapter<Config, Layer> = {
@@ -99,6 +97,20 @@ export function createAdapter<Config extends PeftConfig, Layer extends AdaptedLa
   });
   attach(adapter);
   return adapter;
+}
+
+/** Makes variables, or frees those it has made when the device cannot make all. */
+function allOrNone<T>(make: () => T): T {
+  const { registeredVariables } = tf.engine().state;
+  const before = new Set(Object.keys(registeredVariables));
+  try {
+    return make();
+  } catch (error) {
+    for (const [name, variable] of Object.entries(registeredVariables)) {
+      if (!before.has(name)) variable.dispose();
+    }
+    throw error;
+  }
 }
 
 /**

@@ -5,6 +5,7 @@ import { findFolder, REPOSITORY_OPTIONS, type RepositoryOptions } from "../hub/f
 import { ADAPTER } from "../hub/model.ts";
 import type { Classifier } from "../model/classifier.ts";
 import { checkOptions } from "../options.ts";
+import { escapeMarkdown, toYaml } from "../text.ts";
 import {
   readSafetensors,
   type StoredTensor,
@@ -12,17 +13,17 @@ import {
   writeSafetensors,
 } from "../safetensors/safetensors.ts";
 import { families } from "../model/families/families.ts";
-import { createAdapter, removeAdapter } from "./adapter.ts";
-import type { Method } from "./method.ts";
+import { createAdapter } from "./adapter.ts";
+import type { Method, PeftConfig } from "./method.ts";
 import { fromPeft, PEFT_VERSION, toPeft } from "./peft.ts";
 import { type Adapter, layerParameters, requireState } from "./state.ts";
-import { moduleOf, savedModule } from "./targets.ts";
+import { moduleOf, savedModule, trainedParts } from "./targets.ts";
 
 const PREFIX = "base_model.model.";
 
 /**
  * Saves an adapter, and what is trained beside it, as peft does: adapter_config.json, adapter_model.safetensors and,
- * if the folder has none, a model card. It may be merged or disabled at the time.
+ * if the folder has none but ours, a model card. It may be merged or disabled at the time.
  *
  * @example
  * ```ts ignore
@@ -38,14 +39,15 @@ export async function saveAdapter(adapter: Adapter, folder: string): Promise<voi
     const data = await port().read(variable);
     tensors.set(PREFIX + name, { dtype: "F32", shape: variable.shape, data });
   }
-  const hasCard = await isFile(`${folder}/README.md`);
+  const keepsCard = await Deno.readTextFile(`${folder}/README.md`)
+    .then((text) => !OWN_CARD.test(text), () => false);
   await writeFolder(folder, async (folder) => {
     await writeSafetensors(`${folder}/adapter_model.safetensors`, tensors);
     await Deno.writeTextFile(
       `${folder}/adapter_config.json`,
       toPeft(adapter.method, adapter.peftConfig),
     );
-    if (!hasCard) await Deno.writeTextFile(`${folder}/README.md`, card(adapter));
+    if (!keepsCard) await Deno.writeTextFile(`${folder}/README.md`, card(adapter));
   }, /^adapter_(model\.safetensors|config\.json)$/);
 }
 
@@ -80,6 +82,7 @@ export async function loadAdapter(
   }
   const names = families[model.config.modelType].layer(0);
   const { method, config } = fromPeft(await Deno.readTextFile(configPath), configPath, names);
+  const expected = blame(configPath, () => storedShapes(model, method, config));
   const path = `${folder}/adapter_model.safetensors`;
   const tensors = await readSafetensors(path).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -89,22 +92,50 @@ export async function loadAdapter(
       { cause: error },
     );
   });
+  const numbers = check(currentNames(tensors, method, path), expected, config, path);
   const adapter = createAdapter(method, model, config);
-  try {
-    assign(adapter, currentNames(tensors, method), path);
-  } catch (error) {
-    removeAdapter(adapter);
-    throw error;
+  for (const [name, variable] of trainedVariables(adapter)) {
+    tf.tidy(() => variable.assign(tf.tensor(numbers.get(name)!, variable.shape)));
   }
   return adapter;
 }
 
-function assign(adapter: Adapter, tensors: Map<string, StoredTensor>, path: string) {
-  const expected = trainedVariables(adapter);
+/** Names the file in an error about what stands in it. */
+function blame<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new TypeError(`Cannot load ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Names and shapes of the tensors that an adapter of a configuration has. */
+function storedShapes(
+  model: Classifier,
+  method: Method,
+  config: PeftConfig,
+): Map<string, number[]> {
+  const { modules, trained } = trainedParts(model, method, config);
+  return new Map([
+    ...modules.flatMap((module) =>
+      method.shapes(module, model.linears.get(module)!.shape, config)
+        .map(([name, shape]) => [`${module}.${name}`, shape] as const)
+    ),
+    ...trained.map((name) => [name, model.parameters.get(name)!.shape] as const),
+  ]);
+}
+
+/** Returns the numbers of all tensors, before anything is allocated for the first. */
+function check(
+  tensors: Map<string, StoredTensor>,
+  expected: Map<string, number[]>,
+  config: PeftConfig,
+  path: string,
+): Map<string, Float32Array> {
   const missing = [...expected.keys()].filter((name) => !tensors.has(name));
   const unexpected = [...tensors.keys()].filter((name) => !expected.has(name));
   if (missing.length || unexpected.length) {
-    const isHead = missing.every((name) => savedModule(moduleOf(name), adapter.peftConfig));
+    const isHead = missing.every((name) => savedModule(moduleOf(name), config));
     throw new TypeError(
       `Cannot load ${path} as it must have exactly the tensors that adapter_config.json asks of this model: ` +
         `missing are ${abbreviated(missing)}, unexpected are ${abbreviated(unexpected)}; it has ` +
@@ -115,20 +146,16 @@ function assign(adapter: Adapter, tensors: Map<string, StoredTensor>, path: stri
           : "Does it belong to this model?"),
     );
   }
-  // All are checked before the first is assigned, so that a bad file changes nothing.
-  const values = [...expected].map(([name, variable]) => {
+  return new Map([...expected].map(([name, shape]) => {
     const tensor = tensors.get(name)!;
-    if (tensor.shape.join() !== variable.shape.join()) {
+    if (tensor.shape.join() !== shape.join()) {
       throw new TypeError(
-        `Cannot load ${path} as '${name}' must be [${variable.shape}]: current value is [${tensor.shape}]. ` +
+        `Cannot load ${path} as '${name}' must be [${shape}]: current value is [${tensor.shape}]. ` +
           "Do adapter_config.json and the model's sizes belong to it?",
       );
     }
-    return { variable, data: toFloat32(name, tensor, path) };
-  });
-  for (const { variable, data } of values) {
-    tf.tidy(() => variable.assign(tf.tensor(data, variable.shape)));
-  }
+    return [name, toFloat32(name, tensor, path)];
+  }));
 }
 
 const abbreviated = (names: string[]) =>
@@ -144,10 +171,18 @@ function trainedVariables(adapter: Adapter): Map<string, tf.Variable> {
   return variables;
 }
 
+function differ(...tensors: [StoredTensor, StoredTensor]): boolean {
+  const [a, b] = tensors.map(({ data: { buffer, byteOffset, byteLength } }) =>
+    new Uint8Array(buffer, byteOffset, byteLength)
+  );
+  return a!.length !== b!.length || a!.some((byte, i) => byte !== b![i]);
+}
+
 /** The tensors of an adapter's file by the names of the parameters, whichever version of peft wrote it. */
 function currentNames(
   tensors: Map<string, StoredTensor>,
   { prefix, currentName = (name) => name }: Method,
+  path: string,
 ): Map<string, StoredTensor> {
   const inner = new RegExp(`(${prefix}\\w+|modules_to_save)\\.default\\b`);
   const current = new Map<string, StoredTensor>();
@@ -156,6 +191,13 @@ function currentNames(
     const name = key.replace(PREFIX, "")
       .replace(inner, "$1")
       .replace(/\.(modules_to_save|base_layer)\./, ".");
+    const other = current.get(currentName(name));
+    if (other && differ(other, tensor)) {
+      throw new TypeError(
+        `Cannot load ${path} as it must have each tensor once: current value is two that differ for ` +
+          `'${currentName(name)}', the second of them '${key}'`,
+      );
+    }
     current.set(currentName(name), tensor);
   }
   return current;
@@ -180,15 +222,16 @@ function peftTensors(adapter: Adapter): [string, tf.Variable][] {
 
 function card({ method, peftConfig: { baseModelNameOrPath: base }, model }: Adapter): string {
   const tags = [...base ? [`base_model:adapter:${base}`] : [], ...method.tags, "transformers"];
+  const metadata = { ...base && { base_model: base }, library_name: "peft", tags };
+  const yaml = Object.entries(metadata).map(([name, value]) => `${name}: ${toYaml(value)}\n`);
   return `---
-${base && `base_model: ${base}\n`}library_name: peft
-tags:
-${tags.map((tag) => `- ${tag}`).join("\n")}
----
+${yaml.join("")}---
 
-# ${method.title} adapter${base && ` for ${base}`}
+# ${method.title} adapter${base && ` for ${escapeMarkdown(base)}`}
 
-Sorts texts into ${model.labels.join(", ")}; adapter_config.json says how it was trained. In Python,
+Sorts texts into ${
+    model.labels.map(escapeMarkdown).join(", ")
+  }; adapter_config.json says how it was trained. In Python,
 \`peft.PeftModel.from_pretrained\` lays it onto the base model for sequence classification.
 
 ### Framework versions
@@ -196,3 +239,10 @@ Sorts texts into ${model.labels.join(", ")}; adapter_config.json says how it was
 - PEFT ${PEFT_VERSION}
 `;
 }
+
+/** A card that {@link card} wrote, in this version or an earlier one, and nobody has changed since. */
+const OWN_CARD = new RegExp(
+  "^---\\n(?:base_model: .*\\n)?library_name: .*\\ntags:.*\\n(?:- .*\\n)*---\\n\\n# (?:LoRA|IA³) adapter.*\\n\\n" +
+    "Sorts texts into .*; adapter_config\\.json says how it was trained\\. In Python,\\n.* lays it onto the base " +
+    "model for sequence classification\\.\\n\\n### Framework versions\\n\\n- PEFT [\\d.]+\\n$",
+);

@@ -34,6 +34,8 @@ export interface Rule<Config> {
   isValid(value: unknown, config: Config): boolean;
   /** Describes a valid value, in an error after "must be". */
   range: string;
+  /** What to do about another value. */
+  remedy?: string;
 }
 
 /** Names' suffixes or a regular expression: see {@link PeftConfig.targetModules}. */
@@ -97,6 +99,16 @@ export interface Method<
    * @param random Source of the initial values.
    */
   wrap(module: string, base: Linear, config: Config, random: Random): Layer;
+  /**
+   * Names and shapes of what {@link Method.parameters} gives, before there is a layer.
+   *
+   * @param shape The linear layer's, [out, in].
+   */
+  shapes(
+    module: string,
+    shape: [number, number],
+    config: Config,
+  ): [name: string, shape: number[]][];
   /** The variables it trains in a layer, by what follows the layer's name in an adapter's file. */
   parameters(layer: Layer): [name: string, variable: tf.Variable][];
   /** The current name of a parameter that another version of peft may have named differently. */

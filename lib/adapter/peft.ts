@@ -1,5 +1,6 @@
 import type { LayerNames } from "../model/families/family.ts";
-import { completeConfig } from "./config.ts";
+import { visible } from "../text.ts";
+import { clipped, completeConfig } from "./config.ts";
 import type { Method, PeftConfig } from "./method.ts";
 import { methods } from "./methods.ts";
 
@@ -41,31 +42,38 @@ export function fromPeft(
   names: LayerNames,
 ): { method: Method; config: PeftConfig } {
   try {
-    const raw: Record<string, unknown> = JSON.parse(text);
+    const raw: Record<string, unknown> = parse(text);
     const method = methods.find(({ peftType }) => peftType === raw.peft_type);
     if (!method) {
       throw new TypeError(
         `'peft_type' must be ${methods.map(({ peftType }) => peftType).join(" or ")}: ` +
-          `current value is ${JSON.stringify(raw.peft_type)}. Other adapters are not supported`,
+          `current value is ${clipped(raw.peft_type)}. Other adapters are not supported`,
       );
     }
     for (const [key, off] of Object.entries(method.unsupported)) {
-      if (isEmpty(raw[key]) || raw[key] === off) continue;
+      if (raw[key] === undefined || raw[key] === null || raw[key] === off) continue;
       throw new TypeError(
-        `'${key}' must be ${JSON.stringify(off)}: current value is ${JSON.stringify(raw[key])}. ` +
+        `'${key}' must be ${JSON.stringify(off)}: current value is ${clipped(raw[key])}. ` +
           "Adapters with this option are not supported",
       );
     }
-    const options = Object.keys(method.defaults(names, {}));
+    const defaults = Object.entries(method.defaults(names, {}));
     const known = [
-      ...options.map(snakeCase),
+      ...defaults.map(([name]) => snakeCase(name)),
       ...Object.keys({ ...method.unsupported, ...method.irrelevant, ...IRRELEVANT }),
       "peft_type",
     ];
     const unknown = Object.keys(raw).filter((key) => !known.includes(key));
-    if (unknown.length) console.warn(`${path}: unknown fields are ignored: ${unknown}`);
-    const given = options.map((name) => [name, raw[snakeCase(name)] ?? null] as const)
-      .filter(([name, value]) => value !== null || name === "taskType");
+    if (unknown.length) {
+      console.warn(`${path}: unknown fields are ignored: ${visible(`${unknown}`)}`);
+    }
+    const given = defaults.flatMap(([name, standard]) => {
+      const value = raw[snakeCase(name)];
+      if (value !== null) return name === "taskType" ? [[name, value ?? null]] : [[name, value]];
+      // To Python, None is false; and peft fills in names that are None.
+      if (typeof standard === "boolean") return [[name, false]];
+      return NAMES.includes(name) ? [] : [[name, null]];
+    });
     const config = completeConfig(method, names, Object.fromEntries(given));
     return { method, config };
   } catch (error) {
@@ -75,7 +83,13 @@ export function fromPeft(
 
 const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-const isEmpty = (value: unknown) => ["null", "[]", "{}", undefined].includes(JSON.stringify(value));
+function parse(text: string): Record<string, unknown> {
+  const raw = JSON.parse(text);
+  if (typeof raw === "object" && raw !== null && !Array.isArray(raw)) return raw;
+  throw new TypeError(`it must be an object in JSON: current value is ${clipped(raw)}`);
+}
+
+const NAMES = ["targetModules", "feedforwardModules", "modulesToSave", "baseModelNameOrPath"];
 
 /** Fields that have no effect on a saved adapter of any method, and what peft writes. */
 const IRRELEVANT: Record<string, unknown> = {

@@ -1,3 +1,4 @@
+import { visible } from "../text.ts";
 import type { HistoryRecord } from "../train/events.ts";
 
 /** A Plotly figure: its traces and its layout, as plotly.js takes them. */
@@ -16,10 +17,23 @@ const ink = "#333333";
 const gridline = { gridcolor: "#E5E5E5", linecolor: "#999999", zeroline: false, automargin: true };
 const axisTitle = (text: string) => ({ text, standoff: 12 });
 
+/** Text that Plotly draws as it is: it reads <b>, <a> and &amp; as HTML does, and $…$ as LaTeX. */
+const plain = (text: string) =>
+  visible(text).replace(/[&<>$]/g, (character) => `&#${character.charCodeAt(0)};`);
+
+/** An axis of names at 0, 1, 2, …: Plotly would merge two that are alike, and take "1" for a number. */
+const named = (names: string[]) => ({
+  ...gridline,
+  showgrid: false,
+  ticks: "",
+  tickvals: [...names.keys()],
+  ticktext: names.map(plain),
+});
+
 /** The layout of all charts, with a white background on dark pages too. */
 function layout(title: string, rest: Record<string, unknown>): Chart["layout"] {
   return {
-    title: { text: title, x: 0, xanchor: "left", pad: { l: 12 }, font: { size: 16 } },
+    title: { text: plain(title), x: 0, xanchor: "left", pad: { l: 12 }, font: { size: 16 } },
     font: { family: "Open Sans, Helvetica, Arial, sans-serif", size: 13, color: ink },
     paper_bgcolor: "white",
     plot_bgcolor: "white",
@@ -62,9 +76,11 @@ export function lossChart(runs: Record<string, HistoryRecord[]>): Chart {
       }];
     })
   );
-  const ends = lines.map(({ name, y }) => `${name} ${y[0]!.toFixed(4)} to ${y.at(-1)!.toFixed(4)}`);
+  const ends = lines.map(({ name, y }) =>
+    `${visible(name)} ${y[0]!.toFixed(4)} to ${y.at(-1)!.toFixed(4)}`
+  );
   return {
-    data: lines.map((line) => ({ type: "scatter", ...line })),
+    data: lines.map((line) => ({ type: "scatter", ...line, name: plain(line.name) })),
     layout: layout("Training and validation loss", {
       xaxis: { ...gridline, title: axisTitle("Step"), rangemode: "tozero" },
       yaxis: { ...gridline, title: axisTitle("Loss"), rangemode: "tozero" },
@@ -112,12 +128,13 @@ export function accuracyChart(...bars: AccuracyBar[]): Chart {
   }
   const labels = bars.map(({ accuracy }) => accuracy.toFixed(4));
   const names = bars.map(({ name }) => name);
+  const rows = [...names.keys()];
   return {
     data: [{
       type: "bar",
       orientation: "h",
       x: bars.map(({ accuracy }) => accuracy),
-      y: names,
+      y: rows,
       marker: { color: colours[0] },
       error_x: {
         type: "data",
@@ -127,12 +144,13 @@ export function accuracyChart(...bars: AccuracyBar[]): Chart {
         thickness: 1.5,
         width: 5,
       },
-      hoverinfo: "x+y",
+      hovertext: bars.map(({ name }, i) => `${plain(name)}: ${labels[i]}`),
+      hoverinfo: "text",
     }, {
       type: "scatter",
       mode: "text",
       x: bars.map(({ high }) => high),
-      y: names,
+      y: rows,
       text: labels.map((label) => `\u00a0${label}`),
       textposition: "middle right",
       cliponaxis: false,
@@ -140,7 +158,7 @@ export function accuracyChart(...bars: AccuracyBar[]): Chart {
     }],
     layout: layout("Test accuracy with 95 % intervals", {
       xaxis: { ...gridline, range: [0, 1.05], dtick: 0.2 },
-      yaxis: { ...gridline, showgrid: false, autorange: "reversed" },
+      yaxis: { ...named(names), autorange: "reversed" },
       bargap: 0.45,
       margin: { l: 60, r: 60, t: 60, b: 40 },
       height: 110 + 50 * bars.length,
@@ -148,7 +166,7 @@ export function accuracyChart(...bars: AccuracyBar[]): Chart {
     }),
     alt: `Accuracy: ${
       bars.map(({ name, low, high }, i) =>
-        `${name} ${labels[i]} (${low.toFixed(4)} to ${high.toFixed(4)})`
+        `${visible(name)} ${labels[i]} (${low.toFixed(4)} to ${high.toFixed(4)})`
       ).join("; ")
     }`,
   };
@@ -160,7 +178,7 @@ export function accuracyChart(...bars: AccuracyBar[]): Chart {
  * @param matrix Counts by true label (rows) and predicted label (columns), [C, C].
  * @param labels The labels' names, [C].
  * @param title The chart's title.
- * @throws {RangeError} When there are not as many labels as rows.
+ * @throws {RangeError} When there are not as many labels as rows, or as columns.
  *
  * @example
  * ```ts
@@ -169,24 +187,31 @@ export function accuracyChart(...bars: AccuracyBar[]): Chart {
  * ```
  */
 export function confusionChart(matrix: number[][], labels: string[], title: string): Chart {
-  if (matrix.length !== labels.length) {
+  if ([matrix, ...matrix].some(({ length }) => length !== labels.length)) {
     throw new RangeError(
-      `Cannot chart the matrix as 'labels' must have one name for each row (${matrix.length}): ` +
+      `Cannot chart the matrix as 'labels' must have one name for each row (${matrix.length}) and column: ` +
         `current value is ${labels}`,
     );
   }
   const totals = matrix.map((row) => row.reduce((sum, count) => sum + count, 0));
-  const axis = { ...gridline, showgrid: false, ticks: "", type: "category" };
+  const axis = named(labels);
+  const numbers = [...labels.keys()];
+  const shares = matrix.map((row, i) => row.map((count) => count / (totals[i] || 1)));
   return {
     data: [{
       type: "heatmap",
-      x: labels,
-      y: labels,
-      z: matrix.map((row, i) => row.map((count) => count / (totals[i] || 1))),
+      x: numbers,
+      y: numbers,
+      z: shares,
       text: matrix.map((row) => row.map(String)),
       texttemplate: "%{text}",
-      hovertemplate:
-        "true %{y}, predicted %{x}<br>%{text} rows, %{z:.1%} of the label<extra></extra>",
+      hovertext: matrix.map((row, i) =>
+        row.map((count, j) =>
+          `true ${plain(labels[i]!)}, predicted ${plain(labels[j]!)}<br>` +
+          `${count} rows, ${(100 * shares[i]![j]!).toFixed(1)}% of the label`
+        )
+      ),
+      hoverinfo: "text",
       colorscale: [[0, "#F2F6FA"], [1, colours[0]]],
       zmin: 0,
       zmax: 1,
@@ -200,8 +225,8 @@ export function confusionChart(matrix: number[][], labels: string[], title: stri
       width: 480,
       height: 420,
     }),
-    alt: `${title}, rows by true label, predicted as ${labels.join(", ")}: ${
-      labels.map((label, i) => `${label} ${matrix[i]?.join(" ")}`).join("; ")
+    alt: `${visible(title)}, rows by true label, predicted as ${labels.map(visible).join(", ")}: ${
+      labels.map((label, i) => `${visible(label)} ${matrix[i]?.join(" ")}`).join("; ")
     }`,
   };
 }

@@ -1,3 +1,5 @@
+import { visible } from "../text.ts";
+
 /** Rows of cells under a header, drawn as HTML or as text. */
 export interface Grid {
   /** A line above the table. @default {none} */
@@ -10,9 +12,14 @@ export interface Grid {
   right: Set<number>;
 }
 
-/** Makes text safe inside HTML, in attributes too. */
+/** Makes text safe inside HTML, in attributes too; control characters become visible. */
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return visible(text).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+/** Text in an element's content; apart from their neighbours, JupyterLab does not read $ and \ as mathematics. */
+export function textHtml(text: string): string {
+  return escapeHtml(text).replace(/[$\\]/g, "<span>$&</span>");
 }
 
 /**
@@ -30,12 +37,12 @@ export function gridHtml({ title, columns, cells, right }: Grid): string {
       texts.map((text, i) => {
         const side = right.has(i) ? "right" : "left";
         // GitHub keeps `align` and drops `style`; JupyterLab's own rule for cells beats `align`.
-        return `<${tag} align="${side}" style="text-align: ${side}">${escapeHtml(text)}</${tag}>`;
+        return `<${tag} align="${side}" style="text-align: ${side}">${textHtml(text)}</${tag}>`;
       }).join("")
     }</tr>`;
   return [
     "<table>",
-    ...(title ? [`<caption style="text-align: left">${escapeHtml(title)}</caption>`] : []),
+    ...(title ? [`<caption style="text-align: left">${textHtml(title)}</caption>`] : []),
     `<thead>${row("th", columns)}</thead>`,
     `<tbody>${cells.map((texts) => row("td", texts)).join("\n")}</tbody>`,
     "</table>",
@@ -52,11 +59,11 @@ export function gridHtml({ title, columns, cells, right }: Grid): string {
  * ```
  */
 export function gridText({ title, columns, cells, right }: Grid): string {
-  const rows = [columns, ...cells];
+  const rows = [columns, ...cells].map((row) => row.map(visible));
   const widths = columns.map((_, i) => Math.max(...rows.map((row) => (row[i] ?? "").length)));
   const lines = rows.map((row) =>
     row.map((text, i) => right.has(i) ? text.padStart(widths[i]!) : text.padEnd(widths[i]!))
       .join("  ").trimEnd()
   );
-  return [...(title ? [title] : []), ...lines].join("\n");
+  return [...(title ? [visible(title)] : []), ...lines].join("\n");
 }

@@ -1,11 +1,12 @@
 import type { DownloadProgress } from "../hub/settings.ts";
-import { escapeHtml } from "./grid.ts";
+import { visible } from "../text.ts";
+import { textHtml } from "./grid.ts";
 import { openLiveOutput } from "./output.ts";
 
 /** Draws a progress bar as HTML, with a label to its right. */
 export function progressBar(value: number, max: number, label: string): string {
   const bar = `<progress value="${value}" max="${max || 1}" style="max-width: 100%; width: 300px">`;
-  const text = `<span style="display: inline-block">${escapeHtml(label)}</span>`;
+  const text = `<span style="display: inline-block">${textHtml(label)}</span>`;
   return `<div>${bar}</progress> ${text}</div>`;
 }
 
@@ -30,7 +31,7 @@ export function showProgress(): (progress: DownloadProgress) => Promise<void> {
       complete ? megabytes(bytes) : `${megabytes(bytes)} of ${megabytes(totalBytes)}`,
       complete ? `${files} files` : `${files} of ${totalFiles} files`,
       `${megabytes(bytesPerSecond)}/s`,
-      ...(complete ? [] : [file]),
+      ...(complete ? [] : [visible(file)]),
     ];
     const label = parts.join(", ");
     if (redraw) {

@@ -1,5 +1,6 @@
 import type { HistoryRecord, TrainerEvent, TrainerListener, TrainResult } from "../train/events.ts";
 import { RESERVED } from "../train/metrics.ts";
+import { visible } from "../text.ts";
 import { type Grid, gridHtml, gridText } from "./grid.ts";
 import { type MimeBundle, openLiveOutput, type Redraw } from "./output.ts";
 import { progressBar } from "./progress.ts";
@@ -120,7 +121,7 @@ function recordLine(record: HistoryRecord): string {
   const names = ["loss", "evalLoss", "accuracy", ...ownMetrics([record])];
   const known = names.filter((name) => record[name] !== undefined);
   const figures = known.map((name) =>
-    `${name === "evalLoss" ? "eval_loss" : name} ${record[name]!.toFixed(6)}`
+    `${name === "evalLoss" ? "eval_loss" : visible(name)} ${record[name]!.toFixed(6)}`
   );
   return [`step ${record.step}`, ...figures].join("  ");
 }

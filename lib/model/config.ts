@@ -63,7 +63,7 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
   };
   requireOneOf("model_type", Object.keys(families));
   const modelType = raw.model_type as ModelType;
-  const { fields, defaults, fixed, embeddings, positions } = families[modelType];
+  const { fields, defaults, fixed, positions } = families[modelType];
   const named = (key: string) => fields[key] ?? key;
   requireOneOf(named("hidden_act"), ["gelu", undefined]);
   requireOneOf("position_embedding_type", ["absolute", undefined]);
@@ -99,9 +99,7 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
     numAttentionHeads,
     intermediateSize: number("intermediate_size", COUNT),
     maxPositionEmbeddings,
-    typeVocabSize: embeddings.includes("token_type_embeddings")
-      ? number("type_vocab_size", COUNT, 2)
-      : 0,
+    typeVocabSize: number("type_vocab_size", COUNT, 2),
     layerNormEps: number("layer_norm_eps", NOT_NEGATIVE, 1e-12),
     hiddenDropoutProb,
     attentionProbsDropoutProb: number("attention_probs_dropout_prob", RATE, 0.1),

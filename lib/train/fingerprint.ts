@@ -48,8 +48,9 @@ export async function fingerprint(
  */
 export function changes(then: Fingerprint, now: Fingerprint, accepted: string[]): string[] {
   const names = new Set([...Object.keys(now), ...Object.keys(then)]);
+  const valueOf = (of: Fingerprint, name: string) => of[name] ?? "null"; // a field may be newer than the other
   return [...names]
-    .filter((name) => then[name] !== now[name])
+    .filter((name) => valueOf(then, name) !== valueOf(now, name))
     .filter((name) => name.startsWith(TRAINED) || !accepted.includes(name))
     .map((name) => `${name} was ${then[name] ?? "absent"} and is ${now[name] ?? "absent"}`);
 }

@@ -158,3 +158,27 @@ Deno.test("addLora() refuses a second adapter, whatever state the first is in", 
   await mergeAdapter(adapter);
   assert.throws(() => addLora(model), { message });
 });
+
+for (const loadIn4bit of [false, true]) {
+  Deno.test(`an adapter that fails half-way leaves nothing behind${loadIn4bit ? " at four bits" : ""}`, async () => {
+    const { folder, batch } = await readReference("bert");
+    const model = await loadClassifier(folder, { loadIn4bit });
+    const logits = () => tf.tidy(() => model.forward(batch()).dataSync());
+    const [before, linears, expected] = [snapshot(model), [...model.linears], logits()];
+    const tensors = tf.memory().numTensors;
+    const options: Partial<LoraConfig> = { useDora: true, bias: "all" };
+    for (const [module, layer] of linears.filter(([name]) => /query|value/.test(name))) {
+      const weight = () => {
+        tf.square(layer.weight());
+        throw new Error("out of memory");
+      };
+      model.linears.set(module, { ...layer, weight });
+      assert.throws(() => addLora(model, options), { message: "out of memory" });
+      model.linears.set(module, layer);
+      assert.equal(tf.memory().numTensors, tensors);
+      assert.deepEqual(snapshot(model), before);
+    }
+    assert.deepEqual(logits(), expected);
+    addLora(model, options);
+  });
+}

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { parse } from "yaml";
 import * as tf from "@tensorflow/tfjs-core";
 import { assertClose, maxDifference } from "../helpers/close.ts";
 import { alteredCopy, temporaryFolder } from "../helpers/altered.ts";
+import { HOSTILE } from "../helpers/hostile.ts";
 import { fixture, KINDS, readExpected, readReference } from "../helpers/reference.ts";
 import {
+  addIa3,
   addLora,
   loadAdapter,
   loadClassifier,
@@ -13,6 +16,9 @@ import {
   type StoredTensor,
   writeSafetensors,
 } from "lightweight-finetuning";
+
+/** The YAML at a card's top. */
+const metadata = (card: string) => parse(card.split(/^---$/m)[1]!);
 
 for (const kind of KINDS) {
   Deno.test(`loadAdapter() gives peft's logits for ${kind}`, async () => {
@@ -39,7 +45,7 @@ for (const kind of KINDS) {
     const [card, theirs] = await Promise.all(
       [folder.path, `${from}/adapter`].map((folder) => Deno.readTextFile(`${folder}/README.md`)),
     );
-    assert.equal(card!.split("---")[1], theirs!.split("---")[1]);
+    assert.deepEqual(metadata(card!), metadata(theirs!));
     assert.match(card!, /### Framework versions\n\n- PEFT 0.21.2\n$/);
   });
 
@@ -73,11 +79,76 @@ Deno.test("saveAdapter() leaves a model card that is there as it is", async () =
   const card = await Deno.readTextFile(`${folder.path}/README.md`);
   assert.match(
     card,
-    /^---\nlibrary_name: peft\ntags:\n- lora\n- transformers\n---\n\n# LoRA adapter\n/,
+    /^---\nlibrary_name: "peft"\ntags: \["lora","transformers"\]\n---\n\n# LoRA adapter\n/,
   );
   await Deno.writeTextFile(`${folder.path}/README.md`, "mine");
   await saveAdapter(adapter, folder.path);
   assert.equal(await Deno.readTextFile(`${folder.path}/README.md`), "mine");
+});
+
+// As version 0.2.0 wrote it.
+const EARLIER = `---
+base_model: me/base
+library_name: peft
+tags:
+- base_model:adapter:me/base
+- lora
+- transformers
+---
+
+# LoRA adapter for me/base
+
+Sorts texts into a, b; adapter_config.json says how it was trained. In Python,
+\`peft.PeftModel.from_pretrained\` lays it onto the base model for sequence classification.
+
+### Framework versions
+
+- PEFT 0.20.0
+`;
+
+Deno.test("saveAdapter() replaces a card of its own, also of another method, and no other", async () => {
+  const base = (await readReference("bert")).folder;
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/README.md`;
+  const adapter = addLora(await loadClassifier(base));
+  await saveAdapter(adapter, folder.path);
+  const own = await Deno.readTextFile(path);
+  await saveAdapter(addIa3(await loadClassifier(base)), folder.path);
+  assert.match(await Deno.readTextFile(path), /\n# IA³ adapter\n/);
+  await Deno.writeTextFile(path, EARLIER);
+  await saveAdapter(adapter, folder.path);
+  assert.equal(await Deno.readTextFile(path), own);
+  const changed = [
+    own.replace("library_name", "license: mit\nlibrary_name"),
+    own.replace("\n###", "\nMore of it.\n\n###"),
+    `${own}\nMore of it.\n`,
+    own.replace("LoRA adapter", "News"),
+    "---\nlibrary_name: peft\ntags:\n- lora\n---\n\n# Model Card for Model ID\n",
+  ];
+  for (const card of changed) {
+    await Deno.writeTextFile(path, card);
+    await saveAdapter(adapter, folder.path);
+    assert.equal(await Deno.readTextFile(path), card);
+  }
+});
+
+Deno.test("saveAdapter() writes a card in which no name or label means anything else", async () => {
+  const base = (await readReference("bert")).folder;
+  await using folder = await temporaryFolder();
+  for (const baseModelNameOrPath of HOSTILE.filter(Boolean)) {
+    const model = await loadClassifier(base);
+    model.labels = ["x\n\n# y", "<b>", baseModelNameOrPath, "z"];
+    await saveAdapter(addLora(model, { baseModelNameOrPath }), folder.path);
+    model.dispose();
+    const card = await Deno.readTextFile(`${folder.path}/README.md`);
+    assert.deepEqual(metadata(card), {
+      base_model: baseModelNameOrPath,
+      library_name: "peft",
+      tags: [`base_model:adapter:${baseModelNameOrPath}`, "lora", "transformers"],
+    });
+    assert.equal(card.split("\n").length, 15, card);
+    assert.match(card, /\nSorts texts into x\\\\n\\\\n\\# y, \\<b\\>, .*, z; adapter_config/);
+  }
 });
 
 /** Loads an altered copy of peft's adapter and compares it with what peft computes on the original. */
@@ -187,6 +258,15 @@ const FAULTS: {
     error: new RegExp(`missing are \\[\\], unexpected are \\[${short}.extra\\]`),
   },
   {
+    what: "two tensors of one parameter",
+    tensors: (tensors) =>
+      tensors.set(A.replace("lora_A", "lora_A.default"), {
+        ...tensors.get(A)!,
+        data: new Float32Array(128),
+      }),
+    error: new RegExp(`each tensor once: current value is two that differ for '${short}'`),
+  },
+  {
     what: "a tensor of another shape",
     tensors: (tensors) => tensors.get(A)!.shape.reverse(),
     error: new RegExp(`'${short}' must be \\[4,32\\]: current value is \\[32,4\\]`),
@@ -211,7 +291,7 @@ const FAULTS: {
     what: "another way to begin",
     json: { init_lora_weights: "pissa" },
     error:
-      /adapter_config.json: .* 'initLoraWeights' must be true, false or "gaussian": .* "pissa"/,
+      /adapter_config.json: .* 'initLoraWeights' must be true, false, "gaussian", .* "pissa". Others/,
   },
   {
     what: "another task",
@@ -228,7 +308,6 @@ const FAULTS: {
   ...Object.entries({
     fan_in_fan_out: true,
     lora_bias: true,
-    layers_pattern: ["layer"],
     use_qalora: true,
     alora_invocation_tokens: [1],
     trainable_token_indices: [1],

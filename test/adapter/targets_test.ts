@@ -93,7 +93,7 @@ const FAULTS: [Partial<LoraConfig>, RegExp][] = [
   ],
   [
     { targetModules: ".*query", layersToTransform: 1 },
-    /'layersToTransform' must be null where 'targetModules' is not a list: current value is 1/,
+    /'layersToTransform' must be null where 'targetModules' is not a list, .*: current value is 1/,
   ],
   [
     { rankPattern: { query: 2, k_proj: 3 } },
@@ -104,9 +104,9 @@ const FAULTS: [Partial<LoraConfig>, RegExp][] = [
   [{ alphaPattern: { query: -1 } }, /'alphaPattern' must be numbers above 0/],
   [{ modulesToSave: ["pooling"] }, /'modulesToSave' must .* of which pooling matches nothing/],
   [{ modulesToSave: "pooler" as unknown as [] }, /'modulesToSave' must be a list of names/],
-  [{ r: 0 }, /'r' must be a whole number above 0: current value is 0/],
-  [{ r: 1.5 }, /'r' must be a whole number above 0: current value is 1.5/],
-  [{ loraAlpha: 0 }, /'loraAlpha' must be above 0: current value is 0/],
+  [{ r: 0 }, /'r' must be a whole number above 0 and at most 16384: current value is 0/],
+  [{ r: 1.5 }, /'r' must be a whole number above 0 .*: current value is 1.5/],
+  [{ loraAlpha: 0 }, /'loraAlpha' must be a number above 0: current value is 0/],
   [{ loraDropout: 1 }, /'loraDropout' must be at least 0 and below 1: current value is 1/],
   [
     { bias: "lora" as "none" },
@@ -114,10 +114,18 @@ const FAULTS: [Partial<LoraConfig>, RegExp][] = [
   ],
   [
     { initLoraWeights: "pissa" as "gaussian" },
-    /'initLoraWeights' must be true, false or "gaussian"/,
+    /'initLoraWeights' must be true, false, "gaussian", .* by path_initial_model_for_weight_conv/,
+  ],
+  [{ initLoraWeights: "eva" }, /must be true, false or "gaussian": .* "eva". Make it with peft/],
+  [
+    { layersPattern: "layer" },
+    /'layersPattern' must be null where 'layersToTransform' is, .*: current value is "layer"/,
   ],
   [{ taskType: "CAUSAL_LM" as "SEQ_CLS" }, /'taskType' must be "SEQ_CLS" or null/],
-  [{ targetModules: "(query" }, /Invalid regular expression: .*\(query/],
+  [
+    { targetModules: "(query" },
+    /by '\(query' as it must be a regular expression: unterminated group. A list of/,
+  ],
   [
     { lora_alpha: 4 } as Partial<LoraConfig>,
     /an option must be one of r, loraAlpha, .* is 'lora_alpha'/,

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { parse } from "yaml";
 import { modelCard, type ModelCardOptions, profile, type RunMetrics } from "course";
+import { HOSTILE } from "../helpers/hostile.ts";
 
 const run = profile("quick");
 
@@ -42,12 +44,10 @@ const OPTIONS: ModelCardOptions = {
   metrics: METRICS,
 };
 
-/** The YAML at a card's top, each of whose lines holds JSON. */
+/** The YAML at a card's top. */
 function metadata(card: string): Record<string, unknown> {
   const [, yaml = ""] = card.match(/^---\n([\s\S]+?)\n---\n\n# /) ?? [];
-  return Object.fromEntries(
-    yaml.split("\n").map((line) => [line.split(":")[0], JSON.parse(line.replace(/^[\w-]+: /, ""))]),
-  );
+  return parse(yaml);
 }
 
 Deno.test("modelCard() states what was measured as the Hub's metadata", () => {
@@ -147,5 +147,27 @@ Deno.test("modelCard() refuses metrics without this method's results", () => {
       message:
         /must hold accuracy, interval and training of 'lora': .*\. Run the notebook 05-evaluate/,
     });
+  }
+});
+
+Deno.test("modelCard() writes names, labels and settings that mean nothing else", () => {
+  const lines = modelCard({ ...OPTIONS, license: "mit" }).split("\n").length;
+  for (const name of HOSTILE.filter(Boolean)) {
+    const card = modelCard({
+      ...OPTIONS,
+      repo: `me/${name.replaceAll("/", "")}`,
+      dataset: { hub: name },
+      labels: [name, name],
+      settings: { ...OPTIONS.settings, excludeModules: name },
+      license: name,
+      metrics: { ...METRICS, model: name, device: name },
+    });
+    const { base_model, datasets, license, ...rest } = metadata(card);
+    assert.deepEqual([base_model, datasets, license], [name, [name], name]);
+    const [{ results: [result] }] = rest["model-index"] as [{ results: [{ dataset: unknown }] }];
+    assert.deepEqual(result.dataset, { type: name, name, split: "test" });
+    assert.equal(card.split("\n").length, lines, card);
+    const rows = card.split("\n").filter((line) => line.startsWith("| "));
+    for (const row of rows) assert.match(row.replace(/\\./g, ""), /^(\|[^|]*){2,5}\|$/, row);
   }
 });

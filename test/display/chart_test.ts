@@ -143,6 +143,68 @@ Deno.test("charts refuse figures that contradict each other", () => {
   );
   assert.throws(
     () => confusionChart([[1]], ["World", "Sports"], "Confusion"),
-    /Cannot chart the matrix as 'labels' must have one name for each row \(1\): current value is World,Spo/,
+    /Cannot chart the matrix as 'labels' must have one name for each row \(1\) and column: current value is World,Spo/,
   );
+});
+
+const LABELS = ["<b>bold</b>", "$x^2$", "\u001b[31mred", "a\nb", "&amp;"];
+const ESCAPED = [
+  ...["&#60;b&#62;bold&#60;/b&#62;", "&#36;x^2&#36;", "\\u001b[31mred", "a\\nb", "&#38;amp;"],
+];
+const VISIBLE = ["<b>bold</b>", "$x^2$", "\\u001b[31mred", "a\\nb", "&amp;"];
+
+Deno.test("charts hand labels to Plotly so that it draws them as they are, and say them in words", () => {
+  const axes = ({ layout }: Chart) =>
+    layout as { title: { text: string } } & Record<string, { ticktext?: string[] }>;
+  for (const [i, label] of LABELS.entries()) {
+    const confusion = confusionChart([[9, 1], [0, 10]], [label, "other"], label);
+    assert.deepEqual(axes(confusion).xaxis!.ticktext, [ESCAPED[i], "other"]);
+    assert.deepEqual(axes(confusion).yaxis!.ticktext, [ESCAPED[i], "other"]);
+    assert.equal(axes(confusion).title.text, ESCAPED[i]);
+    assert.deepEqual((confusion.data[0]!.hovertext as string[][])[0], [
+      `true ${ESCAPED[i]}, predicted ${ESCAPED[i]}<br>9 rows, 90.0% of the label`,
+      `true ${ESCAPED[i]}, predicted other<br>1 rows, 10.0% of the label`,
+    ]);
+    assert.equal(
+      confusion.alt,
+      `${VISIBLE[i]}, rows by true label, predicted as ${VISIBLE[i]}, other: ${
+        VISIBLE[i]
+      } 9 1; other 0 10`,
+    );
+    const accuracy = accuracyChart({ name: label, accuracy: 0.5, low: 0.4, high: 0.6 });
+    assert.deepEqual(axes(accuracy).yaxis!.ticktext, [ESCAPED[i]]);
+    assert.equal(accuracy.alt, `Accuracy: ${VISIBLE[i]} 0.5000 (0.4000 to 0.6000)`);
+    const loss = lossChart({ [label]: history(1) });
+    assert.equal(loss.data[0]!.name, `${ESCAPED[i]}, training`);
+    assert.match(loss.alt!, /, validation /);
+    assert.ok(loss.alt!.startsWith(`Loss by step: ${VISIBLE[i]}, training 1.0000 to`));
+  }
+});
+
+Deno.test("pictures show labels that are tags or control characters", async () => {
+  for (const label of ["<b></b>", "<a href='x'></a>", "\u001b\u0000", "$x$"]) {
+    const chart = confusionChart([[9, 1], [0, 10]], [label, label], "Confusion");
+    const picture = await pixels(await drawPng(chart, 2));
+    for (const [i, [top, bottom]] of [[0.1, 0.45], [0.5, 0.8]].entries()) {
+      const found = count(picture, ink, [0.1, top!, 0.24, bottom!]);
+      assert.ok(found > 50, `${JSON.stringify(label)}, row ${i}: ${found}`);
+    }
+  }
+});
+
+Deno.test("charts keep names apart that are alike, or look like numbers", async () => {
+  const inCells = async (...labels: string[]) =>
+    count(await pixels(await drawPng(confusionChart([[9, 1], [0, 10]], labels, "C"), 2)), blue);
+  const expected = await inCells("ab", "cd");
+  for (const labels of [["ab", "ab"], ["1", "10"], ["01", "1"]]) {
+    assert.ok(Math.abs(await inCells(...labels) / expected - 1) < 0.1, `${labels}`);
+  }
+  const bar = { accuracy: 0.5, low: 0.4, high: 0.6 };
+  const area = async (...names: string[]) =>
+    count(
+      await pixels(await drawPng(accuracyChart(...names.map((name) => ({ name, ...bar }))))),
+      blue,
+    );
+  const [alike, apart] = [await area("LoRA", "LoRA"), await area("LoRA", "Full")];
+  assert.ok(Math.abs(alike / apart - 1) < 0.1, `${alike} is not ${apart}`);
 });

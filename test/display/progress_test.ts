@@ -44,3 +44,13 @@ Deno.test("showProgress prints one line outside Jupyter, when all is there", asy
   });
   assert.equal(text, "3.0 MB, 2 files, 1.3 MB/s");
 });
+
+Deno.test("showProgress shows a file's name as it is", async () => {
+  const file = "<b>\u001b[31m$x$\n.bin";
+  const [message] = await inJupyter(async () => {
+    await showProgress()({ ...about, file, files: 1, bytes: 0 });
+  });
+  const { data } = message!.content;
+  assert.match(data["text/plain"]!, /, <b>\\u001b\[31m\$x\$\\n\.bin$/);
+  assert.match(data["text/html"]!, /, &#60;b&#62;<span>\\<\/span>u001b\[31m<span>\$<\/span>x/);
+});

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import pl from "nodejs-polars";
+import { JSDOM } from "jsdom";
 import { showTable } from "../../lib/display/table.ts";
 import { inJupyter, printed } from "../helpers/jupyter.ts";
 
@@ -51,4 +52,30 @@ Deno.test("showTable names what it cannot show", async () => {
       "Cannot show a table as 'frame' must be a DataFrame or an array: current value is rows",
     ),
   );
+});
+
+Deno.test("showTable shows labels as they are: tags, mathematics, control characters", async () => {
+  const labels = ["<b>bold</b>", "$x^2$", "\\(y\\)", "\u001b[31mred", "a|b", "&amp;", "\u202eabc"];
+  const rows = [...labels, "<b>bold</b>"].map((label) => ({ label, [labels[3]!]: 1 }));
+  const title = "of \u001b[31m$x$\n<i>";
+  const [message] = await inJupyter(() => showTable(rows, { title }));
+  const { data } = message!.content;
+  const { document } = new JSDOM(data["text/html"]!).window;
+  const texts = (selector: string) =>
+    [...document.querySelectorAll(selector)].map((x) => x.textContent);
+  const shown = [...labels, "<b>bold</b>"].map((label) =>
+    label.replace("\u001b", "\\u001b").replace("\u202e", "\\u202e")
+  );
+  assert.deepEqual(texts("td:first-child"), shown);
+  assert.deepEqual(texts("th"), ["label", "\\u001b[31mred"]);
+  assert.deepEqual(texts("caption"), ["of \\u001b[31m$x$\\n<i>"]);
+  // MathJax joins no text across elements.
+  const nodes = document.createTreeWalker(document.body, 4);
+  while (nodes.nextNode()) {
+    assert.doesNotMatch(nodes.currentNode.textContent!, /\$.*\$|\\[([]/);
+  }
+  // deno-lint-ignore no-control-regex
+  assert.doesNotMatch(data["text/plain"]!, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+  assert.equal(data["text/plain"]!.split("\n").length, 2 + rows.length);
+  assert.match(data["text/plain"]!, /^of \\u001b\[31m\$x\$\\n<i>\nlabel +\\u001b\[31mred\n/);
 });

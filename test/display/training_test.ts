@@ -167,3 +167,26 @@ Deno.test("showTraining prints a line for each record outside Jupyter", async ()
     ].join("\n"),
   );
 });
+
+Deno.test("showTraining shows the names of one's own metrics as they are", async () => {
+  const name = "<b>\u001b[31m$x$\n";
+  const record = { step: 1, epoch: 1, ...rates, evalLoss: 1, [name]: 0.5 };
+  const list: TrainerEvent[] = [{ type: "begin", totalSteps: 1, epochs: 1 }, {
+    type: "record",
+    record,
+  }];
+  const messages = await inJupyter(() => replay(showTraining(), list));
+  const { data } = messages.at(-1)!.content;
+  for (
+    const text of [
+      data["text/plain"]!,
+      data["text/html"]!,
+      await printed(() => replay(showTraining(), list)),
+    ]
+  ) {
+    assert.match(text, /\\?u001b/);
+    assert.equal(text.includes("\u001b"), false);
+    assert.equal(text.includes("$x$\n"), false);
+  }
+  assert.equal(data["text/html"]!.includes("<b>"), false);
+});

@@ -37,14 +37,20 @@ export function parity(name: string, compare: (folder: string) => Promise<void>)
   });
 }
 
-/** Runs a script of this folder. */
-export async function python(script: string, ...args: string[]) {
-  const { success, stderr } = await new Deno.Command(PYTHON, {
+/** Runs a script of test/parity. */
+export async function python(script: string, ...args: string[]): Promise<void> {
+  await output(script, ...args);
+}
+
+/** Runs a script of test/parity, and returns what it prints. */
+export async function output(script: string, ...args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(PYTHON, {
     args: [`${ROOT}test/parity/${script}`, ...args],
     env: { HF_HUB_OFFLINE: "1" },
     stdin: "null",
   }).output();
   ok(success, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
 }
 
 export const report = (what: string, difference: number) =>

@@ -35,6 +35,13 @@ type Options<Config> = Record<string, [(typeof KINDS)[number], Partial<Config>]>
 const LORA: Options<LoraConfig> = {
   "a suffix list": ["roberta", { targetModules: ["value", "output.dense"] }],
   "an expression": ["bert", { targetModules: ".*\\.layer\\.\\d\\.attention\\.self\\.(query|key)" }],
+  "an expression in Python's own syntax": [
+    "roberta",
+    {
+      targetModules: "(?i)(?P<body>ROBERTA)\\.(?:.*\\.)?(query|key)\\Z",
+      rankPattern: { "\\w{,5}": 1 },
+    },
+  ],
   "all-linear": ["roberta", { targetModules: "all-linear" }],
   "all-linear of DistilBERT": ["distilbert", { targetModules: "all-linear" }],
   "excludeModules": ["bert", { targetModules: ["dense"], excludeModules: ["pooler.dense"] }],
@@ -43,11 +50,19 @@ const LORA: Options<LoraConfig> = {
     { targetModules: ["query", "dense"], excludeModules: ".*\\.attention\\.output\\..*" },
   ],
   "layersToTransform": ["distilbert", { layersToTransform: [1] }],
+  "no layersToTransform": ["distilbert", { layersToTransform: [] }],
+  "layersPattern": ["distilbert", { layersToTransform: 1, layersPattern: ["h", "l\\w+r"] }],
   "rankPattern and alphaPattern": [
     "roberta",
     { rankPattern: { "layer.0.*query": 3, value: 5 }, alphaPattern: { "self\\.value": 1 } },
   ],
   "modulesToSave": ["bert", { modulesToSave: ["pooler", "output.LayerNorm"] }],
+  "modulesToSave around others": ["roberta", { modulesToSave: ["roberta.embeddings"] }],
+  "modulesToSave within the head": ["roberta", { modulesToSave: ["out_proj"], taskType: null }],
+  "modulesToSave with a name of peft's": ["bert", {
+    modulesToSave: ["model.classifier"],
+    bias: "all",
+  }],
   "bias all": ["distilbert", { bias: "all" }],
   "bias lora_only": ["roberta", { bias: "lora_only" }],
   "rsLoRA": ["bert", { useRslora: true }],

@@ -26,7 +26,7 @@ function notebook(text: string, outputs: unknown[] = []): string {
 const training = { trainRuntime: 612.7, trainSamplesPerSecond: 17.29, trainStepsPerSecond: 1.08 };
 const metrics: RunMetrics = {
   profile: "quick <1>",
-  device: "2 CPU cores",
+  device: "2 <b>CPU\u001b</b> cores",
   date: "2001-02-03",
   model: "me/base",
   testRows: 3800,
@@ -109,6 +109,7 @@ Deno.test("buildReport makes pages that need no network", async (t) => {
 
     await t.step("the index has the figures, and a line on each notebook", () => {
       assert.match(first, /<h1>Fine-tuning report: quick &#60;1&#62;<\/h1>/);
+      assert.match(first, /<p>Machine: 2 &#60;b&#62;CPU\\u001b&#60;\/b&#62; cores<br>/);
       const rows = [...first.matchAll(/<tr>(.*?)<\/tr>/g)].map(([, row]) =>
         [...row!.matchAll(/<td[^>]*>(.*?)<\/td>/g)].map(([, text]) => text)
       );
@@ -119,7 +120,7 @@ Deno.test("buildReport makes pages that need no network", async (t) => {
         ["full fine-tuning", "0.9453", "", "", "", ""],
       ]);
       const [, json] = first.match(/<script type="application\/json">([^]*?)<\/script>/)!;
-      assert.deepEqual(JSON.parse(json!).data[0].y, [
+      assert.deepEqual(JSON.parse(json!).layout.yaxis.ticktext, [
         "untouched",
         "LoRA on 4 bits",
         "LoRA",

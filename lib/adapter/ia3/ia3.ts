@@ -3,10 +3,11 @@ import type { Random } from "../../device/random.ts";
 import type { Classifier } from "../../model/classifier.ts";
 import type { Linear } from "../../model/linear.ts";
 import { addAdapter } from "../adapter.ts";
-import { isNames } from "../config.ts";
+import { isBoolean, isNames } from "../config.ts";
+import { expression } from "../expression.ts";
 import type { AdaptedLayer, Method, PeftConfig, Target } from "../method.ts";
 import type { Adapter } from "../state.ts";
-import { asTargets, ending, expression } from "../targets.ts";
+import { asTargets, ending } from "../targets.ts";
 
 /** Options of an IA³ adapter; names and defaults are those of peft's IA3Config. */
 export interface Ia3Config extends PeftConfig {
@@ -79,7 +80,7 @@ export const ia3: Method<Ia3Config, Ia3Layer> = {
         isNames(x) && (!isNames(targetModules) || x.every((name) => targetModules.includes(name))),
       range: "a regular expression, or a list of names, each of which 'targetModules' lists too",
     },
-    initIa3Weights: { isValid: (x) => typeof x === "boolean", range: "true or false" },
+    initIa3Weights: isBoolean,
   },
   floats: [],
   unsupported: { fan_in_fan_out: false },
@@ -98,6 +99,9 @@ export const ia3: Method<Ia3Config, Ia3Layer> = {
   },
   wrap: (module, base, { feedforwardModules, initIa3Weights }, random) =>
     ia3Layer(base, isFeedforward(feedforwardModules, module), initIa3Weights ? undefined : random),
+  shapes: (module, [output, input], { feedforwardModules }) => [
+    ["ia3_l", isFeedforward(feedforwardModules, module) ? [1, input] : [output, 1]],
+  ],
   parameters: ({ l }) => [["ia3_l", l]],
 };
 

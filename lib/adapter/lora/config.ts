@@ -8,8 +8,13 @@ export interface LoraConfig extends PeftConfig {
   loraAlpha: number;
   /** Dropout on the adapter's input. @default {0} */
   loraDropout: number;
-  /** Indices of the encoder's layers to adapt; null adapts all. @default {null} */
+  /** Indices of the encoder's layers to adapt; null or an empty list adapts all. @default {null} */
   layersToTransform: number[] | number | null;
+  /**
+   * What the list of layers is called where `layersToTransform` counts: regular expressions for a part of a name. With
+   * null, it is whatever precedes the first number. @default {null}
+   */
+  layersPattern: string[] | string | null;
   /** Other ranks, by regular expressions for names or suffixes; the first that matches counts. @default {{}} */
   rankPattern: Record<string, number>;
   /** Other alphas, likewise. @default {{}} */
@@ -20,6 +25,9 @@ export interface LoraConfig extends PeftConfig {
   useRslora: boolean;
   /** Train the norms of the weights' rows apart from their directions (Liu et al., DoRA, 2024). @default {false} */
   useDora: boolean;
-  /** A uniform, or normal with "gaussian", and B zero; with false B is random too. @default {true} */
-  initLoraWeights: boolean | "gaussian";
+  /**
+   * A uniform, or normal with "gaussian", and B zero; with false B is random too. "eva" and "orthogonal" are those of
+   * an adapter that peft made. @default {true}
+   */
+  initLoraWeights: boolean | "gaussian" | "eva" | "orthogonal";
 }

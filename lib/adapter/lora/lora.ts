@@ -1,9 +1,10 @@
 import type { Classifier } from "../../model/classifier.ts";
 import { addAdapter } from "../adapter.ts";
-import { isOneOf } from "../config.ts";
+import { isBoolean, isNames, isOneOf } from "../config.ts";
+import { expression } from "../expression.ts";
 import type { Method, Target } from "../method.ts";
 import type { Adapter } from "../state.ts";
-import { asTargets, ending, expression, matches } from "../targets.ts";
+import { asTargets, ending, matches } from "../targets.ts";
 import type { LoraConfig } from "./config.ts";
 import { type LoraLayer, loraLayer } from "./layer.ts";
 
@@ -31,13 +32,23 @@ export function addLora(
   model: Classifier,
   options: Partial<LoraConfig> & { seed?: number } = {},
 ): Adapter<LoraConfig, LoraLayer> {
+  if (["eva", "orthogonal"].includes(`${options.initLoraWeights}`)) {
+    throw new RangeError(
+      `Cannot make an adapter as 'initLoraWeights' must be true, false or "gaussian": current value is ` +
+        `"${options.initLoraWeights}". Make it with peft, and load it`,
+    );
+  }
   return addAdapter(lora, model, options);
 }
 
-const isCount = (x: unknown) => Number.isInteger(x) && x as number > 0;
-const isAbove0 = (x: unknown) => Number.isFinite(x) && x as number > 0;
+const MAX_RANK = 2 ** 14; // beyond any width; a typing error must not fill the memory
+
+const isWhole = (x: unknown) => Number.isSafeInteger(x) && x as number >= 0;
+const isRank = (x: unknown) => isWhole(x) && x as number > 0 && x as number <= MAX_RANK;
+const isAlpha = (x: unknown) => typeof x === "number" && x > 0 && Number.isFinite(Math.fround(x));
 const areAll = (isValid: (value: unknown) => boolean) => (x: unknown) =>
-  Object.values(x as object).every(isValid);
+  typeof x === "object" && x !== null && !Array.isArray(x) && Object.values(x).every(isValid);
+const isExpression = ({ targetModules }: LoraConfig) => typeof targetModules === "string";
 
 /** Low-rank updates, with peft's options. */
 export const lora: Method<LoraConfig, LoraLayer> = {
@@ -52,6 +63,7 @@ export const lora: Method<LoraConfig, LoraLayer> = {
     targetModules: [ending(query), ending(value)],
     excludeModules: null,
     layersToTransform: null,
+    layersPattern: null,
     rankPattern: {},
     alphaPattern: {},
     modulesToSave: [],
@@ -63,25 +75,38 @@ export const lora: Method<LoraConfig, LoraLayer> = {
     baseModelNameOrPath: "",
   }),
   rules: {
-    r: { isValid: isCount, range: "a whole number above 0" },
-    loraAlpha: { isValid: isAbove0, range: "above 0" },
+    r: { isValid: isRank, range: `a whole number above 0 and at most ${MAX_RANK}` },
+    loraAlpha: { isValid: isAlpha, range: "a number above 0" },
     loraDropout: {
-      isValid: (x) => (x as number) >= 0 && (x as number) < 1,
+      isValid: (x) => typeof x === "number" && x >= 0 && x < 1,
       range: "at least 0 and below 1",
     },
     layersToTransform: {
-      isValid: (x, { targetModules }) => x === null || typeof targetModules !== "string",
-      range: "null where 'targetModules' is not a list",
+      isValid: (x, config) =>
+        x === null || !isExpression(config) && (isWhole(x) || Array.isArray(x) && x.every(isWhole)),
+      range: "null where 'targetModules' is not a list, else whole numbers",
+    },
+    layersPattern: {
+      isValid: (x, config) =>
+        x === null ||
+        !isExpression(config) && config.layersToTransform !== null &&
+          (typeof x === "string" || isNames(x)),
+      range: "null where 'layersToTransform' is, else regular expressions",
     },
     rankPattern: {
-      isValid: areAll(isCount),
-      range: "whole numbers above 0 by regular expressions",
+      isValid: areAll(isRank),
+      range: `whole numbers above 0 and at most ${MAX_RANK} by regular expressions`,
     },
-    alphaPattern: { isValid: areAll(isAbove0), range: "numbers above 0 by regular expressions" },
+    alphaPattern: { isValid: areAll(isAlpha), range: "numbers above 0 by regular expressions" },
+    useRslora: isBoolean,
+    useDora: isBoolean,
     bias: { isValid: isOneOf("none", "all", "lora_only"), range: '"none", "all" or "lora_only"' },
     initLoraWeights: {
-      isValid: isOneOf(true, false, "gaussian"),
-      range: 'true, false or "gaussian"',
+      isValid: isOneOf(true, false, "gaussian", "eva", "orthogonal"),
+      range: 'true, false, "gaussian", "eva" or "orthogonal"',
+      remedy:
+        "Others change the base's weights, or what is trained: have peft convert the adapter, by " +
+        "path_initial_model_for_weight_conversion of save_pretrained",
     },
   },
   floats: ["lora_dropout"],
@@ -91,8 +116,8 @@ export const lora: Method<LoraConfig, LoraLayer> = {
     fan_in_fan_out: false,
     kasa_config: null,
     layer_replication: null,
-    layers_pattern: null,
     lora_bias: false,
+    megatron_config: null,
     monteclora_config: null,
     target_parameters: null,
     trainable_token_indices: null,
@@ -106,15 +131,19 @@ export const lora: Method<LoraConfig, LoraLayer> = {
     eva_config: null,
     loftq_config: {},
     lora_ga_config: null,
-    megatron_config: null,
     megatron_core: "megatron.core",
     qalora_group_size: 16,
   },
-  references: ({ layersToTransform, rankPattern, alphaPattern }, linears, adapted) => [
+  references: (
+    { layersToTransform, layersPattern, rankPattern, alphaPattern },
+    linears,
+    adapted,
+  ) => [
     {
       option: "layersToTransform",
       values: asTargets(layersToTransform),
-      names: linears.map(layerOf).filter((layer) => layer !== undefined),
+      names: linears.map((module) => layerOf(module, layersPattern))
+        .filter((layer) => layer !== undefined),
       matches,
     },
     ...Object.entries({ rankPattern, alphaPattern }).map(([option, patterns]) => ({
@@ -124,20 +153,22 @@ export const lora: Method<LoraConfig, LoraLayer> = {
       matches: (key: Target, module: string) => matchesPattern(`${key}`, module),
     })),
   ],
-  excludedBy(module, { layersToTransform }) {
-    if (layersToTransform === null) return;
-    const isChosen = [layersToTransform].flat().includes(Number(layerOf(module)));
-    return isChosen ? undefined : "layersToTransform";
+  excludedBy(module, { layersToTransform, layersPattern }) {
+    const chosen = [layersToTransform ?? []].flat();
+    if (!chosen.length) return;
+    return chosen.includes(Number(layerOf(module, layersPattern)))
+      ? undefined
+      : "layersToTransform";
   },
   trainedBiases: ({ bias }) => bias === "lora_only" ? "adapted" : bias,
-  wrap(module, base, config, random) {
-    const { r, loraAlpha, rankPattern, alphaPattern } = config;
-    const ofLayer = {
-      ...config,
-      r: patternValue(rankPattern, module) ?? r,
-      loraAlpha: patternValue(alphaPattern, module) ?? loraAlpha,
-    };
-    return loraLayer(base, ofLayer, random);
+  wrap: (module, base, config, random) => loraLayer(base, ofLayer(module, config), random),
+  shapes(module, [output, input], config) {
+    const { r, useDora } = ofLayer(module, config);
+    return [
+      ["lora_A.weight", [r, input]],
+      ["lora_B.weight", [output, r]],
+      ...useDora ? [["lora_magnitude_vector", [output]] as [string, number[]]] : [],
+    ];
   },
   parameters: ({ A, B, magnitude }) => [
     ["lora_A.weight", A],
@@ -147,6 +178,13 @@ export const lora: Method<LoraConfig, LoraLayer> = {
   currentName: (name) => name.replace(/(lora_magnitude_vector)\.weight$/, "$1"),
 };
 
+/** The configuration with a layer's own rank and alpha. */
+const ofLayer = (module: string, config: LoraConfig): LoraConfig => ({
+  ...config,
+  r: patternValue(config.rankPattern, module) ?? config.r,
+  loraAlpha: patternValue(config.alphaPattern, module) ?? config.loraAlpha,
+});
+
 /** The value of the first pattern that matches a layer. */
 const patternValue = (patterns: Record<string, number>, module: string) =>
   Object.entries(patterns).find(([pattern]) => matchesPattern(pattern, module))?.[1];
@@ -155,4 +193,10 @@ const matchesPattern = (pattern: string, module: string) =>
   expression(`(.*\\.)?(${pattern})`).test(module);
 
 /** The number in "bert.encoder.layer.3.output.dense". */
-const layerOf = (module: string) => /^.*?\.[^.]*\.(\d+)\./.exec(module)?.[1];
+function layerOf(module: string, layersPattern: LoraConfig["layersPattern"]): string | undefined {
+  const starts = layersPattern?.length
+    ? [layersPattern].flat().map((pattern) => `(?:^|.*?\\.)${pattern}`)
+    : [".*?\\.[^.]*"];
+  return starts.map((start) => expression(`(?:${start}\\.(?P<idx>\\d+)\\.).*`).groups(module))
+    .find((groups) => groups)?.idx;
+}

@@ -175,7 +175,10 @@ for (const targetModules of ["all-linear", ["key"], ".*\\.output\\.dense"]) {
     assert.deepEqual(again.peftConfig, adapter.peftConfig);
     assert.deepEqual(again.forward(batch()).dataSync(), adapter.forward(batch()).dataSync());
     const card = await Deno.readTextFile(`${folder.path}/README.md`);
-    assert.match(card, /^---\nlibrary_name: peft\ntags:\n- transformers\n---\n\n# IA³ adapter\n/);
+    assert.match(
+      card,
+      /^---\nlibrary_name: "peft"\ntags: \["transformers"\]\n---\n\n# IA³ adapter\n/,
+    );
   });
 }
 
