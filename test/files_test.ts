@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { basename, dirname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { fileDigest, isFile, writeFile, writeFolder, writeLink } from "../lib/files.ts";
 import { temporaryFolder } from "./helpers/altered.ts";
 import { hashes, savers } from "./helpers/saving.ts";
@@ -250,7 +251,7 @@ Deno.test("writeFolder() takes a link in the way of its own folder away, and not
   assert.deepEqual([namesIn(path("mine")), namesIn(path("saved"))], [["precious"], ["a"]]);
 });
 
-const script = (name: string) => new URL(`./helpers/${name}.ts`, import.meta.url).pathname;
+const script = (name: string) => fileURLToPath(new URL(`./helpers/${name}.ts`, import.meta.url));
 
 /** Models or adapters A and B, each with a file of the user's; what a folder may hold is one or the other. */
 async function versions(what: keyof typeof savers, folder: string) {

@@ -1,10 +1,11 @@
 import { equal, match, ok } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
 import { NOTEBOOKS, profile } from "course";
 import { openDevice } from "lightweight-finetuning";
 import { estimateTraining } from "../notebooks/estimate.ts";
 
-const root = new URL("..", import.meta.url).pathname;
+const root = fileURLToPath(new URL("..", import.meta.url));
 
 interface Output {
   output_type: string;

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { openDevice } from "lightweight-finetuning";
 import { temporaryFolder } from "../helpers/altered.ts";
 import { namesIn, resumableTrainer } from "../helpers/resumable.ts";
 
 await openDevice();
 
-const script = new URL("../helpers/failing_disk.ts", import.meta.url).pathname;
+const script = fileURLToPath(new URL("../helpers/failing_disk.ts", import.meta.url));
 
 /** Runs a shell's commands where they may mount what they like, seen by nobody else. */
 const mounting = (commands: string, ...args: string[]) =>
