@@ -13,6 +13,7 @@ import {
   readMetrics,
 } from "course";
 import { openDevice } from "lightweight-finetuning";
+import { lockFolder } from "../lib/files.ts";
 import { buildReport } from "../report/build.ts";
 import { estimateTraining } from "./estimate.ts";
 
@@ -22,6 +23,10 @@ async function main() {
   const run = profile();
   const report = `${run.folder}/report`;
   await Deno.mkdir(report, { recursive: true });
+  using _ = await lockFolder(run.folder).catch((error: Error) => {
+    console.error(error.message);
+    Deno.exit(1);
+  });
   for (const notebook of NOTEBOOKS) {
     if (notebook === "03-full-finetune" && run.name === "seed") await warnOfCpu();
     const started = performance.now();
