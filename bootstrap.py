@@ -130,7 +130,7 @@ def compile_library(target, command, *words):
     compile_cpp(
         *(target, command, "-shared", *words),
         *(library / "libtensorflow_cc.so.2", library / "libtensorflow_framework.so.2"),
-        f"-Wl,-rpath,{library}",
+        *("-Xlinker", "-rpath", "-Xlinker", library),  # -Wl splits at commas
     )
 
 

@@ -43,12 +43,12 @@ export async function writeFile(
     if (typeof content === "function") await content(write);
     else await write(typeof content === "string" ? new TextEncoder().encode(content) : content);
     await file.sync();
-    await Deno.rename(partial, path);
+    await rename(partial, path);
   } catch (error) {
     await Deno.remove(partial).catch(() => {});
     throw error;
   }
-  await flush(dirname(path));
+  await flushNames(path);
 }
 
 /**
@@ -111,7 +111,7 @@ async function replaceFolder(
   try {
     isNew = !await exists(path);
     if (isNew && await exists(replaced)) { // a process was killed between two renames
-      await Deno.rename(replaced, path);
+      await rename(replaced, path);
       isNew = false;
     }
     // Once they are exchanged, the old folder is the next writer's `partial`.
@@ -122,13 +122,13 @@ async function replaceFolder(
     await flushAll(partial);
     if (!isNew) await keep(path, partial, owned, linkOrCopy);
     await flush(partial);
-    if (isNew) await Deno.rename(partial, path);
+    if (isNew) await rename(partial, path);
     else old = await exchange(partial, path, replaced);
   } catch (error) {
     await removeAll(partial).catch(() => {});
     throw error;
   }
-  await flush(dirname(path));
+  await flushNames(path);
   if (isNew) return;
   const cwd = await Deno.realPath(".").catch(() => "");
   if (`${cwd}/`.startsWith(`${old}/`)) Deno.chdir(path + cwd.slice(old.length));
@@ -167,7 +167,7 @@ export async function writeLink(path: string, target: string): Promise<void> {
   const partial = `${path}.${crypto.randomUUID()}`; // a link has no lock
   try {
     await Deno.symlink(target, partial);
-    await Deno.rename(partial, path);
+    await rename(partial, path);
   } catch (error) {
     await Deno.remove(partial).catch(() => {});
     throw error;
@@ -178,12 +178,41 @@ export async function writeLink(path: string, target: string): Promise<void> {
  * Waits until a file's content, or the names in a folder, are on the disk.
  *
  * @param path The file or folder.
- * @throws The system's own error when it cannot be opened or flushed.
+ * @throws The system's own error when it cannot be opened or flushed. A folder that the file system cannot flush is passed
+ * over.
  */
 export async function flush(path: string): Promise<void> {
   if (!OPENS_FOLDERS && !await isFile(path)) return;
   using file = await Deno.open(path);
-  await file.sync();
+  await file.sync().catch(async (error) => {
+    const { isDirectory } = await file.stat();
+    if (!isDirectory || !CANNOT_FLUSH.includes(error.code)) throw error;
+  });
+}
+
+/** What some file systems answer to the flush of a folder, as they have none. */
+const CANNOT_FLUSH = ["EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"];
+
+/** Flushes the folder of a file or folder that has just got its name. */
+async function flushNames(path: string) {
+  await flush(dirname(path)).catch((error) => {
+    throw new Error(
+      `Cannot flush ${
+        dirname(path)
+      }: ${error.message}. ${path} has been written, but may be lost ` +
+        "if the machine stops now",
+      { cause: error },
+    );
+  });
+}
+
+/** Renames. A system may report an error after it took effect, so that what is there decides. */
+async function rename(from: string, to: string) {
+  const { ino, dev } = await Deno.lstat(from);
+  await Deno.rename(from, to).catch(async (error) => {
+    const there = await Deno.lstat(to).catch(() => undefined);
+    if (ino === null || there?.ino !== ino || there.dev !== dev) throw error;
+  });
 }
 
 /**
@@ -265,6 +294,59 @@ export async function openLocked<T extends Deno.FsFile | undefined>(
     const named = await Deno.stat(path).catch(() => undefined);
     if (named?.ino === (await file.stat()).ino) return file;
     file.close(); // the previous writer has renamed it
+  }
+}
+
+/**
+ * Takes a folder for one writer, until the result is disposed of or the process ends, however it ends. The file `.lock` in
+ * it says who has it. Where the file system has no locks, everyone gets it.
+ *
+ * @param folder The folder, which must be there.
+ * @throws {Error} When another writer has it; the message says which.
+ * @throws The system's own error when the file cannot be created.
+ */
+export async function lockFolder(folder: string): Promise<Disposable> {
+  const path = `${folder}/.lock`;
+  while (true) {
+    await Deno.writeTextFile(path, "", { append: true });
+    const file = await Deno.open(path); // one open for writing would keep a disk from becoming read-only
+    if (!await file.tryLock(true).catch(() => true)) {
+      file.close();
+      throw new Error(
+        `Cannot write to ${folder} as ${await holder(
+          path,
+        )} does. Wait until it has ended, or choose ` +
+          "another folder",
+      );
+    }
+    const named = await Deno.stat(path).catch(() => undefined);
+    if (named?.ino !== (await file.stat()).ino) {
+      file.close(); // the writer before has removed it
+      continue;
+    }
+    const text = JSON.stringify({ pid: Deno.pid, host: Deno.hostname(), since: new Date() });
+    await Deno.writeTextFile(path, text).catch(() => {}); // the disk may be full
+    return {
+      [Symbol.dispose]() {
+        try {
+          Deno.removeSync(path);
+        } catch {
+          // The folder may be gone, or read-only by now.
+        }
+        file.close();
+      },
+    };
+  }
+}
+
+/** Says who has locked a folder. */
+async function holder(path: string): Promise<string> {
+  try {
+    const { pid, host, since } = await readJson(path);
+    const isThis = pid === Deno.pid && host === Deno.hostname();
+    return `${isThis ? "this process" : `process ${pid} on ${host}`}, since ${since},`;
+  } catch {
+    return "another process"; // which has not yet written its name
   }
 }
 
@@ -350,11 +432,11 @@ async function moveNewer(source: string, target: string) {
 /** Exchanges the new folder for the old one; returns where the old one is now. */
 async function exchange(partial: string, path: string, replaced: string) {
   if (swap(partial, path)) return partial;
-  await Deno.rename(path, replaced);
+  await rename(path, replaced);
   try {
-    await Deno.rename(partial, path);
+    await rename(partial, path);
   } catch (error) {
-    await Deno.rename(replaced, path);
+    await rename(replaced, path);
     throw error;
   }
   return replaced;

@@ -2,9 +2,10 @@
  * Type-checks and lints the notebooks' code, which Deno does not look into by itself, and checks its format, since
  * `deno fmt --check` of 2.9.8 takes every notebook for unformatted: `deno task check`.
  */
+import { fileURLToPath } from "node:url";
 import { NOTEBOOKS } from "course";
 
-const root = new URL("..", import.meta.url).pathname;
+const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = `${root}notebooks-check`;
 
 async function succeeds(program: string, ...args: string[]): Promise<boolean> {

@@ -2,6 +2,7 @@
  * Runs the five notebooks of a profile and writes their report: `deno task run`. With `--keep`, the executed notebooks
  * take the place of those in notebooks/: `deno task render`.
  */
+import { fileURLToPath } from "node:url";
 import {
   METHOD_KEYS,
   type MethodInfo,
@@ -12,15 +13,20 @@ import {
   readMetrics,
 } from "course";
 import { openDevice } from "lightweight-finetuning";
+import { lockFolder } from "../lib/files.ts";
 import { buildReport } from "../report/build.ts";
 import { estimateTraining } from "./estimate.ts";
 
-const root = new URL("..", import.meta.url).pathname;
+const root = fileURLToPath(new URL("..", import.meta.url));
 
 async function main() {
   const run = profile();
   const report = `${run.folder}/report`;
   await Deno.mkdir(report, { recursive: true });
+  using _ = await lockFolder(run.folder).catch((error: Error) => {
+    console.error(error.message);
+    Deno.exit(1);
+  });
   for (const notebook of NOTEBOOKS) {
     if (notebook === "03-full-finetune" && run.name === "seed") await warnOfCpu();
     const started = performance.now();
@@ -64,8 +70,9 @@ async function execute(notebook: Notebook, folder: string, runFolder: string) {
     args: [
       ...["nbconvert", "--to", "notebook", "--execute", "--ExecutePreprocessor.timeout=-1"],
       ...["--ExecutePreprocessor.kernel_name=deno", "--output-dir", folder],
-      `${root}notebooks/${notebook}.ipynb`,
+      `notebooks/${notebook}.ipynb`, // relative, as nbconvert expands patterns in a path
     ],
+    cwd: root,
     stdout: "null",
     stderr: "piped",
   }).spawn();

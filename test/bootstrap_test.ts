@@ -1,6 +1,7 @@
 import { equal, match } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 
-const root = new URL("..", import.meta.url).pathname;
+const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** Runs set-up in a folder that holds nothing but its files, after some lines of Python. */
 async function setUp(before: string, env: Record<string, string> = {}): Promise<string> {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { walk } from "./helpers/walk.ts";
 
 const root = new URL("..", import.meta.url);
@@ -27,7 +28,7 @@ function examplesOf(file: URL): string[] {
 
 Deno.test("every example in the documentation type-checks", async () => {
   const folder = await Deno.makeTempDir();
-  await Deno.symlink(new URL("node_modules", root).pathname, `${folder}/node_modules`);
+  await Deno.symlink(fileURLToPath(new URL("node_modules", root)), `${folder}/node_modules`);
   try {
     const files: string[] = [];
     for (
@@ -37,7 +38,7 @@ Deno.test("every example in the documentation type-checks", async () => {
     ) {
       for (const example of examplesOf(file)) {
         files.push(`${folder}/${files.length}.ts`);
-        const source = `// ${file.pathname.slice(root.pathname.length)}\n${example}\nexport {};\n`;
+        const source = `// ${file.href.slice(root.href.length)}\n${example}\nexport {};\n`;
         await Deno.writeTextFile(files.at(-1)!, source);
       }
     }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { basename, dirname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { fileDigest, isFile, writeFile, writeFolder, writeLink } from "../lib/files.ts";
 import { temporaryFolder } from "./helpers/altered.ts";
+import { diskThatDeniesRenames, diskWithoutFolderFlush } from "./helpers/disks.ts";
 import { hashes, savers } from "./helpers/saving.ts";
 
 const namesIn = (folder: string) => Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
@@ -250,7 +252,7 @@ Deno.test("writeFolder() takes a link in the way of its own folder away, and not
   assert.deepEqual([namesIn(path("mine")), namesIn(path("saved"))], [["precious"], ["a"]]);
 });
 
-const script = (name: string) => new URL(`./helpers/${name}.ts`, import.meta.url).pathname;
+const script = (name: string) => fileURLToPath(new URL(`./helpers/${name}.ts`, import.meta.url));
 
 /** Models or adapters A and B, each with a file of the user's; what a folder may hold is one or the other. */
 async function versions(what: keyof typeof savers, folder: string) {
@@ -367,4 +369,44 @@ Deno.test({
     const { success, stderr } = await mounting(save, ...args);
     assert.ok(success, new TextDecoder().decode(stderr));
   },
+});
+
+Deno.test("files are written where folders cannot be flushed", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/a`;
+  for (const code of ["EINVAL", "ENOTSUP"]) {
+    using _ = diskWithoutFolderFlush(code);
+    await writeFile(path, code);
+    await writeFolder(`${folder.path}/b`, (to) => Deno.writeTextFile(`${to}/c`, code), /^c$/);
+    assert.equal(await Deno.readTextFile(path), code);
+    assert.equal(await Deno.readTextFile(`${folder.path}/b/c`), code);
+  }
+});
+
+Deno.test("a folder's failing flush is an error that says that the file has been written", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/a`;
+  await writeFile(path, "old");
+  using _ = diskWithoutFolderFlush("EIO");
+  await assert.rejects(writeFile(path, "new"), {
+    message:
+      `Cannot flush ${folder.path}: refused (EIO). ${path} has been written, but may be lost ` +
+      "if the machine stops now",
+  });
+  assert.equal(await Deno.readTextFile(path), "new");
+});
+
+Deno.test("files and folders are whole where the system denies a rename that it has done", async () => {
+  await using folder = await temporaryFolder();
+  using _ = diskThatDeniesRenames();
+  for (const text of ["first", "second"]) {
+    await writeFile(`${folder.path}/a`, text);
+    await writeFolder(`${folder.path}/b`, (to) => Deno.writeTextFile(`${to}/c`, text), /^c$/);
+    assert.equal(await Deno.readTextFile(`${folder.path}/a`), text);
+    assert.equal(await Deno.readTextFile(`${folder.path}/b/c`), text);
+    assert.deepEqual(Array.from(Deno.readDirSync(folder.path), ({ name }) => name).sort(), [
+      "a",
+      "b",
+    ]);
+  }
 });

@@ -1,10 +1,13 @@
 import { equal, match, ok } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
 import { NOTEBOOKS, profile } from "course";
 import { openDevice } from "lightweight-finetuning";
+import { lockFolder } from "../lib/files.ts";
 import { estimateTraining } from "../notebooks/estimate.ts";
+import { temporaryFolder } from "./helpers/altered.ts";
 
-const root = new URL("..", import.meta.url).pathname;
+const root = fileURLToPath(new URL("..", import.meta.url));
 
 interface Output {
   output_type: string;
@@ -168,6 +171,22 @@ Deno.test("notebooks say what to run first", async () => {
     /seed\/data\/train\.parquet is missing.* Run the notebook 01-load again with the same PROFILE/,
   );
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("'deno task run' leaves a run alone that another process is writing", async () => {
+  await using folder = await temporaryFolder();
+  await Deno.mkdir(`${folder.path}/sample`);
+  using _ = await lockFolder(`${folder.path}/sample`);
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "-q", "run"],
+    cwd: root,
+    env: { PROFILE: "sample", RUNS: folder.path },
+  }).output();
+  equal(code, 1);
+  match(
+    new TextDecoder().decode(stderr),
+    /^Cannot write to \S+\/sample as process \d+ on \S+, since \S+, does\. Wait until .*\n$/,
+  );
 });
 
 Deno.test("'deno task run' runs the profile sample from the first cell to the report", async () => {

@@ -1,7 +1,16 @@
-import { fileDigest, writeFolder } from "../files.ts";
+import { fileDigest, readJson, writeFolder } from "../files.ts";
+import { VERSION } from "../version.ts";
 
-/** The last file to be written; it has the hashes of the others. */
+/** The last file to be written; it has the hashes of the others, and the version of this library. */
 const MANIFEST = "manifest.json";
+
+/** What every checkpoint has beside it. */
+const FILES = [
+  "fingerprint.json",
+  "optimizer.safetensors",
+  "trainer_state.json",
+  "weights.safetensors",
+];
 
 /**
  * The folder of a step's checkpoint.
@@ -25,8 +34,11 @@ export async function checkpointSteps(outputDir: string): Promise<number[]> {
     if (error instanceof NotFound || error instanceof NotADirectory) return [];
     throw error;
   });
-  const steps = names.map((name) => name.match(/^checkpoint-(\d+)$/)?.[1]);
-  return steps.filter((step) => step !== undefined).map(Number).sort((a, b) => b - a);
+  const steps = names.map((name) => name.match(/^checkpoint-(0|[1-9]\d*)$/)?.[1]);
+  return steps.filter((step) => step !== undefined).map(Number).filter(Number.isSafeInteger).sort((
+    a,
+    b,
+  ) => b - a);
 }
 
 /**
@@ -34,10 +46,15 @@ export async function checkpointSteps(outputDir: string): Promise<number[]> {
  * unfinished.
  *
  * @param outputDir The folder for checkpoints.
- * @throws The system's own error when it cannot be written to.
+ * @param lock Called before anything in the folder changes.
+ * @throws The system's own error when it cannot be written to, or what `lock` throws.
  */
-export async function prepareFolder(outputDir: string): Promise<void> {
+export async function prepareFolder(
+  outputDir: string,
+  lock: (folder: string) => Promise<void>,
+): Promise<void> {
   await Deno.mkdir(outputDir, { recursive: true });
+  await lock(outputDir);
   const partial = (await namesIn(outputDir)).filter((name) =>
     /^checkpoint-\d+\.partial$/.test(name)
   );
@@ -67,7 +84,10 @@ export async function writeCheckpoint(
     for (const name of await namesIn(folder)) {
       sha256[name] = await fileDigest(`${folder}/${name}`, "sha256");
     }
-    await Deno.writeTextFile(`${folder}/${MANIFEST}`, JSON.stringify({ sha256 }, null, 2) + "\n");
+    await Deno.writeTextFile(
+      `${folder}/${MANIFEST}`,
+      JSON.stringify({ version: VERSION, sha256 }, null, 2) + "\n",
+    );
   }, /(?:)/);
 }
 
@@ -89,14 +109,34 @@ export async function removeFolder(path: string): Promise<void> {
  */
 export async function faultOf(path: string): Promise<string | undefined> {
   try {
-    const { sha256 } = JSON.parse(await Deno.readTextFile(`${path}/${MANIFEST}`));
-    for (const [name, expected] of Object.entries(sha256)) {
+    const { sha256 } = await readJson(`${path}/${MANIFEST}`);
+    if (typeof sha256 !== "object" || !sha256) return `${MANIFEST} lists no files`;
+    const listed = Object.entries(sha256);
+    const missing = FILES.find((name) => !Object.hasOwn(sha256, name));
+    if (missing) return `${MANIFEST} does not list ${missing}`;
+    // Systems leave hidden files of their own.
+    const names = (await namesIn(path)).filter((name) => name !== MANIFEST && !/^\./.test(name));
+    const extra = names.find((name) => !Object.hasOwn(sha256, name));
+    if (extra) return `${MANIFEST} does not list ${extra}`;
+    for (const [name, expected] of listed) {
+      if (!names.includes(name)) return `${name} is missing`;
       const digest = await fileDigest(`${path}/${name}`, "sha256");
       if (digest !== expected) return `${name} is not as it was written`;
     }
   } catch (error) {
     return (error as Error).message;
   }
+}
+
+/**
+ * The version of this library that wrote an intact checkpoint.
+ *
+ * @param path Its folder.
+ * @returns Versions before 0.2.0 did not say theirs.
+ */
+export async function versionOf(path: string): Promise<string> {
+  const { version } = await readJson(`${path}/${MANIFEST}`);
+  return typeof version === "string" ? version : "before 0.2.0";
 }
 
 const namesIn = (folder: string) => Array.fromAsync(Deno.readDir(folder), ({ name }) => name);

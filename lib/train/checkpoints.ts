@@ -1,4 +1,6 @@
 import type { TextModel } from "../model/classifier.ts";
+import { lockFolder } from "../files.ts";
+import { VERSION } from "../version.ts";
 import { readRun, type Run, writeRun } from "./checkpoint.ts";
 import {
   checkpointPath,
@@ -6,6 +8,7 @@ import {
   faultOf,
   prepareFolder,
   removeFolder,
+  versionOf,
   writeCheckpoint,
 } from "./checkpoint_folder.ts";
 import { changes, type Fingerprint, fingerprint } from "./fingerprint.ts";
@@ -22,11 +25,13 @@ export interface Checkpoints {
    * Restores the run from the newest intact checkpoint. Newer ones that are damaged are reported by a warning and renamed.
    *
    * @returns Whether there was one.
-   * @throws {Error} When all are damaged, or are of another run.
+   * @throws {Error} When all are damaged, or are of another run, or another process writes to the folder.
    */
   load(): Promise<boolean>;
-  /** @throws {Error} When the folder cannot be written to, or holds checkpoints of later steps. */
+  /** @throws {Error} When the folder cannot be written to, or holds checkpoints of later steps, or another process does. */
   prepare(): Promise<void>;
+  /** Lets others write to the folder, which {@link Checkpoints.load} and {@link Checkpoints.prepare} forbid. */
+  release(): void;
   /** Writes one if a multiple of `saveSteps` has been reached since the last; throws as {@link Checkpoints.save}. */
   saveWhenDue(): Promise<void>;
   /**
@@ -47,6 +52,7 @@ export function createCheckpoints(
   let saved = 0;
   let newest = "";
   let taken: Promise<Fingerprint> | undefined;
+  let lock: Disposable | undefined;
   const pathOf = (step: number) => checkpointPath(checkpoints.outputDir, step);
   const current = () => taken ??= fingerprint(model, options);
   const cannotWrite = (path: string, error: Error) => {
@@ -58,8 +64,18 @@ export function createCheckpoints(
     );
   };
 
+  const hold = async (folder: string) => {
+    lock ??= await lockFolder(folder).catch((error) => {
+      throw error.code ? cannotWrite(folder, error) : error;
+    });
+  };
+
   const checkpoints: Checkpoints = {
     outputDir: options.outputDir,
+    release() {
+      lock?.[Symbol.dispose]();
+      lock = undefined;
+    },
     get remedy() {
       if (!newest) return "Try a lower learningRate";
       return `The last checkpoint is ${newest}: resume from it in a new Trainer with a lower ` +
@@ -68,7 +84,9 @@ export function createCheckpoints(
     },
     async load() {
       const damaged: [path: string, fault: string][] = [];
-      for (const step of await checkpointSteps(checkpoints.outputDir)) {
+      const steps = await checkpointSteps(checkpoints.outputDir);
+      if (steps.length) await hold(checkpoints.outputDir);
+      for (const step of steps) {
         const path = pathOf(step);
         const fault = await faultOf(path);
         if (fault) {
@@ -81,6 +99,13 @@ export function createCheckpoints(
           console.warn(`${path} is damaged and moved to ${path}.damaged: ${fault}`);
           await Deno.remove(`${path}.damaged`, { recursive: true }).catch(() => {});
           await Deno.rename(path, `${path}.damaged`);
+        }
+        const version = await versionOf(path);
+        if (version !== VERSION) {
+          console.warn(
+            `${path} was written by version ${version} of this library, which is ${VERSION}: the run ` +
+              "may end with other numbers than it would have",
+          );
         }
         await readRun(run, path);
         [saved, newest] = [step, path];
@@ -95,8 +120,8 @@ export function createCheckpoints(
     },
     async prepare() {
       if (!checkpoints.outputDir) return;
-      await prepareFolder(checkpoints.outputDir).catch((error) => {
-        throw cannotWrite(checkpoints.outputDir, error);
+      await prepareFolder(checkpoints.outputDir, hold).catch((error) => {
+        throw error.code ? cannotWrite(checkpoints.outputDir, error) : error;
       });
       const [step = 0] = await checkpointSteps(checkpoints.outputDir);
       if (step <= saved) return;
@@ -126,7 +151,12 @@ export function createCheckpoints(
           const text = JSON.stringify(await current(), null, 2);
           await Deno.writeTextFile(`${folder}/fingerprint.json`, text);
         });
-        [saved, newest] = [step, path];
+      } catch (error) {
+        if (await faultOf(path)) throw cannotWrite(path, error as Error);
+        console.warn(`${path} is whole, although the system said: ${(error as Error).message}`);
+      }
+      [saved, newest] = [step, path];
+      try {
         const steps = await checkpointSteps(checkpoints.outputDir);
         const older = steps.filter((other) => other < step);
         for (const step of older.slice(saveTotalLimit - 1)) await removeFolder(pathOf(step));

@@ -114,8 +114,10 @@ export class Trainer {
           "model again and create a new Trainer",
       );
     }
-    if (this.#options.resumeFromCheckpoint) await this.#checkpoints.load();
-    return await this.#trainToEnd();
+    return await this.#alone(async () => {
+      if (this.#options.resumeFromCheckpoint) await this.#checkpoints.load();
+      return await this.#trainSteps();
+    });
   }
 
   /**
@@ -131,13 +133,15 @@ export class Trainer {
           "the model again and create a new Trainer",
       );
     }
-    if (!this.#state.step && !await this.#checkpoints.load()) {
-      throw new Error(
-        "Cannot resume as 'outputDir' must hold a checkpoint if no step is done yet: current " +
-          `value is '${this.outputDir}'. Call train() to start`,
-      );
-    }
-    return await this.#trainToEnd();
+    return await this.#alone(async () => {
+      if (!this.#state.step && !await this.#checkpoints.load()) {
+        throw new Error(
+          "Cannot resume as 'outputDir' must hold a checkpoint if no step is done yet: current " +
+            `value is '${this.outputDir}'. Call train() to start`,
+        );
+      }
+      return await this.#trainSteps();
+    });
   }
 
   /**
@@ -202,14 +206,18 @@ export class Trainer {
     return `${this.#state.step} of ${this.#sampler.totalSteps} steps`;
   }
 
-  async #trainToEnd(): Promise<TrainResult> {
+  /** Does something that no other call, and no other process with the same `outputDir`, may do meanwhile. */
+  async #alone(train: () => Promise<TrainResult>): Promise<TrainResult> {
     if (this.#running) {
       throw new Error(
         "Cannot train as this trainer is training already: await the earlier call of train() or resume()",
       );
     }
     this.#running = true;
-    return await this.#trainSteps().finally(() => this.#running = false);
+    return await train().finally(() => {
+      this.#running = false;
+      this.#checkpoints.release();
+    });
   }
 
   async #trainSteps(): Promise<TrainResult> {

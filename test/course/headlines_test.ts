@@ -1,7 +1,8 @@
 import { equal, ok } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import pl from "nodejs-polars";
 
-const path = new URL("../../data/headlines.csv", import.meta.url).pathname;
+const path = fileURLToPath(new URL("../../data/headlines.csv", import.meta.url));
 const frame = pl.readCSV(path);
 const texts = frame.getColumn("text").toArray() as string[];
 const words = texts.map((text) => new Set(text.toLowerCase().match(/[a-z0-9']+/g)));

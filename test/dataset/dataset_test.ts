@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import pl, { type DataFrame } from "nodejs-polars";
 import { loadDataset } from "../../lib/dataset/dataset.ts";
 import { temporaryFolder } from "../helpers/altered.ts";
@@ -108,7 +109,7 @@ Deno.test("importing what loads data and tokenizers needs no permission, so it l
     .map((file) => `import "${new URL(`../../lib/${file}`, import.meta.url)}";`);
   await using script = await temporaryFolder();
   await Deno.writeTextFile(`${script.path}/import.ts`, imports.join("\n"));
-  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
   const args = ["run", "--no-prompt", `--config=${config}`, `${script.path}/import.ts`];
   const { success, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
   assert.ok(success, new TextDecoder().decode(stderr));

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { loadDataset } from "../../lib/dataset/dataset.ts";
 import { caughtWarnings, HUB, NEWS, values, withHub, withTrainSplit } from "../helpers/sources.ts";
 
 const parquet = (name: string) =>
-  new URL(`../fixtures/dataset/${name}.parquet`, import.meta.url).pathname;
+  fileURLToPath(new URL(`../fixtures/dataset/${name}.parquet`, import.meta.url));
 const NAMES = "World, Sports, Business";
 
 /** What test/fixtures/dataset.py wrote, and what the message says of it: row, column, remedy. */

@@ -28,3 +28,26 @@ export const readOnlyDisk = () =>
 /** As Linux answers on VFAT. */
 export const diskWithoutLinks = () =>
   refusing(["symlink"], "EPERM", "Operation not permitted (os error 1)");
+
+/** As some network and user-space file systems answer to the flush of a folder: of all, or of one. */
+export function diskWithoutFolderFlush(code: string, folder?: string): Disposable {
+  const { sync } = Deno.FsFile.prototype;
+  Deno.FsFile.prototype.sync = async function () {
+    const { isDirectory, ino } = await this.stat();
+    if (isDirectory && (!folder || ino === (await Deno.stat(folder)).ino)) {
+      throw Object.assign(new Error(`refused (${code})`), { code });
+    }
+    return await sync.call(this);
+  };
+  return { [Symbol.dispose]: () => void (Deno.FsFile.prototype.sync = sync) };
+}
+
+/** As NFS answers when the server's first answer was lost: the name is new already. */
+export function diskThatDeniesRenames(): Disposable {
+  const { rename } = Deno;
+  Deno.rename = async (from, to) => {
+    await rename(from, to);
+    throw Object.assign(new Error("No such file or directory (os error 2)"), { code: "ENOENT" });
+  };
+  return { [Symbol.dispose]: () => void (Deno.rename = rename) };
+}

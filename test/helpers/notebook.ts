@@ -1,6 +1,7 @@
 /** A notebook of 150 cells that print, show and wait, and what each of them must leave behind. */
 
 import { stripVTControlCharacters } from "node:util";
+import { fileURLToPath } from "node:url";
 
 interface Output {
   output_type: string;
@@ -21,7 +22,7 @@ export interface Notebook {
   cells: Cell[];
 }
 
-export const root = new URL("../../", import.meta.url).pathname;
+export const root = fileURLToPath(new URL("../../", import.meta.url));
 export const jupyter = `${root}.venv/bin/jupyter`;
 
 export function notebookOf(sources: string[]): string {

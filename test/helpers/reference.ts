@@ -1,10 +1,12 @@
+import { fileURLToPath } from "node:url";
 import type { Batch } from "lightweight-finetuning";
 import { readSafetensors, type StoredTensor } from "lightweight-finetuning";
 
 /** The tiny models that test/fixtures/make.py wrote, with what Transformers and peft computed on them. */
 export const KINDS = ["bert", "roberta", "xlm-roberta", "distilbert", "electra"] as const;
 
-export const fixture = (path: string) => new URL(`../fixtures/${path}`, import.meta.url).pathname;
+export const fixture = (path: string) =>
+  fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
 
 export interface Reference {
   folder: string;

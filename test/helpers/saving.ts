@@ -3,6 +3,7 @@
  * kills itself before the call to the file system whose number is the last argument.
  */
 import { readdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { type DevicePort, usePort } from "../../lib/device/port.ts";
 import { fileDigest, isFile } from "../../lib/files.ts";
 import type { Classifier } from "../../lib/model/classifier.ts";
@@ -14,7 +15,7 @@ export type Save = (version: "A" | "B", folder: string) => Promise<void>;
 /** Two models that differ in every file; only A has a tokenizer.json. They need no TensorFlow, which is slow to start. */
 function modelSaver(): Save {
   const numbers = { A: new Float32Array(20_000).fill(1), B: new Float32Array(30_000).fill(2) };
-  const folder = new URL("../fixtures/hub/models/tiny/wordpiece", import.meta.url).pathname;
+  const folder = fileURLToPath(new URL("../fixtures/hub/models/tiny/wordpiece", import.meta.url));
   const tokenizers = {
     A: { files: [`${folder}/tokenizer.json`] } as Tokenizer,
     B: { files: [`${folder}/tokenizer_config.json`] } as Tokenizer,
@@ -35,7 +36,7 @@ function modelSaver(): Save {
 /** Two adapters of other ranks. */
 async function adapterSaver(): Promise<Save> {
   const { addLora, loadClassifier, saveAdapter } = await import("lightweight-finetuning");
-  const base = new URL("../fixtures/bert", import.meta.url).pathname;
+  const base = fileURLToPath(new URL("../fixtures/bert", import.meta.url));
   const adapterOf = async (r: number) => addLora(await loadClassifier(base), { r });
   const adapters = { A: await adapterOf(4), B: await adapterOf(8) };
   return (version, folder) => saveAdapter(adapters[version], folder);

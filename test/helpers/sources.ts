@@ -1,8 +1,9 @@
+import { fileURLToPath } from "node:url";
 import type { DataFrame } from "nodejs-polars";
 import type { DatasetOptions } from "../../lib/dataset/dataset.ts";
 import { serveHub } from "./hub_server.ts";
 
-export const HUB = new URL("../fixtures/hub", import.meta.url).pathname;
+export const HUB = fileURLToPath(new URL("../fixtures/hub", import.meta.url));
 export const NEWS = { hub: "tiny/news" };
 
 /** Serves a folder in the Hub's layout, with an empty cache. */

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
 import { fileDigest } from "../../lib/files.ts";
 import type { HubOptions } from "../../lib/hub/settings.ts";
 import { type HubServer, serveHub } from "./hub_server.ts";
 
-export const HUB = new URL("../fixtures/hub", import.meta.url).pathname;
-export const ROOT = new URL("../../", import.meta.url).pathname;
+export const HUB = fileURLToPath(new URL("../fixtures/hub", import.meta.url));
+export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** No message may hold it. */
 export const TOKEN = "hf_mustNotBeShown";

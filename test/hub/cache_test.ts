@@ -85,7 +85,7 @@ Deno.test({
       const folder = await downloadModel(ID, options);
       const { cacheFolder, endpoint } = options;
       const code = `
-        import { downloadModel } from "${new URL("lib/hub/model.ts", `file://${ROOT}`)}";
+        import { downloadModel } from "${new URL("../../lib/hub/model.ts", import.meta.url)}";
         const options = { endpoint: "${endpoint}", cacheFolder: "${cacheFolder}", offline: false };
         await Deno.writeTextFile("${cacheFolder}/x", "x").then(() => Deno.exit(2), () => {});
         for (const revision of ["main", "${pinned(hub).revision}"]) {

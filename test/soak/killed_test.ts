@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { createRandom, openDevice } from "lightweight-finetuning";
 import { checkpointSteps } from "../../lib/train/checkpoint_folder.ts";
 import { temporaryFolder } from "../helpers/altered.ts";
@@ -11,7 +12,7 @@ const runs: [way: string, kills: number, maxSteps: number][] = Deno.env.has("SOA
   ? [["full", 13, 120], ["lora", 12, 120], ["full", 13, 120], ["lora", 12, 120]]
   : [["full", 3, 25], ["lora", 2, 25]];
 
-const script = new URL("../helpers/resumable.ts", import.meta.url).pathname;
+const script = fileURLToPath(new URL("../helpers/resumable.ts", import.meta.url));
 const start = (way: string, folder: string, maxSteps: number) =>
   new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", script, way, folder, JSON.stringify({ maxSteps })],

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
 import { openDevice, type TextModel, Trainer } from "lightweight-finetuning";
 import { resumable } from "../helpers/resumable.ts";
@@ -13,7 +14,7 @@ const MB = 2 ** 20;
 
 for (const way of ["full", "lora"]) {
   Deno.test(`${steps} ${way} steps and as many evaluation batches need no more memory than a few`, async () => {
-    const script = new URL("../helpers/steady.ts", import.meta.url).pathname;
+    const script = fileURLToPath(new URL("../helpers/steady.ts", import.meta.url));
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--v8-flags=--expose-gc", script, way, `${steps}`],
       stderr: "inherit",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { fileURLToPath } from "node:url";
 import pl from "nodejs-polars";
 import { Tokenizer as NativeTokenizer } from "tokenizers";
 import { loadTokenizer } from "../../lib/tokenizer/tokenizer.ts";
@@ -9,7 +10,7 @@ import { tokenizerFolder } from "../helpers/tokenizers.ts";
 import classes from "../fixtures/tokenizer/classes.json" with { type: "json" };
 import reference from "../fixtures/tokenizer/reference.json" with { type: "json" };
 
-const TINY = new URL("../fixtures/hub/models/tiny/wordpiece", import.meta.url).pathname;
+const TINY = fileURLToPath(new URL("../fixtures/hub/models/tiny/wordpiece", import.meta.url));
 
 Deno.test("encode() gives Python's ids: accents, emoji, zero bytes, marks, nothing, too much", async () => {
   const tokenizer = await loadTokenizer(TINY);

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import pl, { type DataFrame } from "nodejs-polars";
 import { openDataset, saveDataset } from "../../lib/dataset/files.ts";
 import { loadTokenizer, type Tokenizer } from "../../lib/tokenizer/tokenizer.ts";
 import { examples, tokenize } from "../../lib/tokenizer/tokens.ts";
 
-const TINY = new URL("../fixtures/hub/models/tiny/wordpiece", import.meta.url).pathname;
+const TINY = fileURLToPath(new URL("../fixtures/hub/models/tiny/wordpiece", import.meta.url));
 
 Deno.test("tokenize() adds int32 lists beside text and label, also after a round trip", async () => {
   const tokenizer = await loadTokenizer(TINY);

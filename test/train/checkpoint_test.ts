@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
 import {
   openDevice,
@@ -74,7 +75,7 @@ Deno.test("Trainer takes away what a killed process had not finished, and nothin
 
 Deno.test("Trainer writes a checkpoint at SIGTERM, and the process ends of it", async () => {
   await using folder = await temporaryFolder();
-  const script = new URL("../helpers/resumable.ts", import.meta.url).pathname;
+  const script = fileURLToPath(new URL("../helpers/resumable.ts", import.meta.url));
   const start = () =>
     new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", script, "full", folder.path, '{"saveSteps": 100}'],

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { cp } from "node:fs/promises";
-import { openDevice } from "lightweight-finetuning";
+import { createRandom, openDevice } from "lightweight-finetuning";
+import { faultOf } from "../../lib/train/checkpoint_folder.ts";
+import { VERSION } from "../../lib/version.ts";
 import { temporaryFolder } from "../helpers/altered.ts";
 import { crash, namesIn, outcome, resumableTrainer } from "../helpers/resumable.ts";
+import { caughtWarnings } from "../helpers/sources.ts";
 
 await openDevice();
 
@@ -34,14 +37,34 @@ const DAMAGES: [what: string, file: string, damage: (path: string) => void, said
   ["has another bit", "optimizer.safetensors", flipBit, "is not as it was written"],
   ["has another bit", "best.safetensors", flipBit, "is not as it was written"],
   ["has another bit", "trainer_state.json", flipBit, "is not as it was written"],
-  ["is missing", "weights.safetensors", Deno.removeSync, "No such file"],
-  ["is missing", "optimizer.safetensors", Deno.removeSync, "No such file"],
-  ["is missing", "best.safetensors", Deno.removeSync, "No such file"],
-  ["is missing", "trainer_state.json", Deno.removeSync, "No such file"],
-  ["is missing", "fingerprint.json", Deno.removeSync, "No such file"],
+  ["is missing", "weights.safetensors", Deno.removeSync, "weights.safetensors is missing"],
+  ["is missing", "optimizer.safetensors", Deno.removeSync, "optimizer.safetensors is missing"],
+  ["is missing", "best.safetensors", Deno.removeSync, "best.safetensors is missing"],
+  ["is missing", "trainer_state.json", Deno.removeSync, "trainer_state.json is missing"],
+  ["is missing", "fingerprint.json", Deno.removeSync, "fingerprint.json is missing"],
   ["is missing", "manifest.json", Deno.removeSync, "No such file"],
   ["is cut off", "manifest.json", (path) => Deno.truncateSync(path, 100), "JSON"],
-  ["is empty", "manifest.json", (path) => Deno.writeTextFileSync(path, "{}"), "undefined"],
+  ["is empty", "manifest.json", (path) => Deno.writeTextFileSync(path, "{}"), "lists no files"],
+  [
+    "lists nothing",
+    "manifest.json",
+    (path) => Deno.writeTextFileSync(path, '{"sha256": {}}'),
+    "manifest.json does not list fingerprint.json",
+  ],
+  ["is a list", "manifest.json", (path) => Deno.writeTextFileSync(path, "[]"), "JSON object"],
+  [
+    "has hashes of another kind",
+    "manifest.json",
+    (path) =>
+      Deno.writeTextFileSync(path, Deno.readTextFileSync(path).replace(/"[0-9a-f]{64}"/, "5")),
+    "is not as it was written",
+  ],
+  [
+    "is not listed",
+    "more.safetensors",
+    (path) => Deno.copyFileSync(path.replace("more", "weights"), path),
+    "manifest.json does not list more.safetensors",
+  ],
 ];
 
 function flipBit(path: string) {
@@ -58,17 +81,72 @@ Deno.test("Trainer names a damaged checkpoint and goes on from the one before, e
       await using copy = await copyOf(folder.path);
       const path = `${copy.path}/checkpoint-8`;
       damage(`${path}/${file}`);
-      const { warn } = console;
-      const said: string[] = [];
-      console.warn = (text: string) => void said.push(text);
-      const ended = outcome(await resumableTrainer(copy.path, options));
-      assert.deepEqual(await ended.finally(() => console.warn = warn), whole);
+      using warnings = caughtWarnings();
+      assert.deepEqual(await outcome(await resumableTrainer(copy.path, options)), whole);
+      const { said } = warnings;
       assert.equal(said.length, 1);
       assert.ok(said[0]!.startsWith(`${path} is damaged and moved to ${path}.damaged: `), said[0]!);
       assert.ok(said[0]!.includes(reason), said[0]!);
       assert.ok((await namesIn(copy.path)).includes("checkpoint-8.damaged"));
     });
   }
+});
+
+Deno.test("Trainer passes over folders that are no checkpoint of a step", async () => {
+  await using folder = await crashedAt9();
+  const whole = await outcome(await resumableTrainer("", options));
+  for (const name of ["0040", "9".repeat(20), "-1", "8.5", "1e3", " 9", ""]) {
+    await cp(`${folder.path}/checkpoint-7`, `${folder.path}/checkpoint-${name}`, {
+      recursive: true,
+    });
+  }
+  await Deno.writeTextFile(`${folder.path}/checkpoint-8/.DS_Store`, "a system's own");
+  assert.deepEqual(await outcome(await resumableTrainer(folder.path, options)), whole);
+});
+
+Deno.test("Trainer reports a fault of a checkpoint whose manifest holds anything", async () => {
+  await using folder = await crashedAt9();
+  const path = `${folder.path}/checkpoint-8`;
+  const manifest = await Deno.readTextFile(`${path}/manifest.json`);
+  const random = createRandom(42);
+  const below = (n: number) => Math.floor(random.uniform(1)[0]! * n);
+  const pieces = ["{", "}", "[", "]", "null", '""', "1e999", ":", ",", '"sha256"', "\0", "../"];
+  for (let i = 0; i < 2000; i++) {
+    const [start, length] = [below(manifest.length), below(90)];
+    const text = manifest.slice(0, start) + pieces[below(pieces.length)] +
+      manifest.slice(start + length);
+    await Deno.writeTextFile(`${path}/manifest.json`, text);
+    const fault = await faultOf(path);
+    if (fault === undefined) assert.deepEqual(JSON.parse(text).sha256, JSON.parse(manifest).sha256);
+    else {
+      const says =
+        /^(Cannot read .*manifest.json as it must hold a JSON object|manifest.json (does not list|lists no files)|\S+ is (not as it was written|missing)$)/s;
+      assert.match(fault, says);
+    }
+  }
+});
+
+Deno.test("a checkpoint says which version wrote it, and Trainer if it was another", async () => {
+  for (const [version, said] of [[VERSION], ["9.9.9", "9.9.9"], [undefined, "before 0.2.0"]]) {
+    await using folder = await crashedAt9();
+    const path = `${folder.path}/checkpoint-8`;
+    const manifest = JSON.parse(await Deno.readTextFile(`${path}/manifest.json`));
+    assert.equal(manifest.version, VERSION);
+    await Deno.writeTextFile(`${path}/manifest.json`, JSON.stringify({ ...manifest, version }));
+    using warnings = caughtWarnings();
+    await outcome(await resumableTrainer(folder.path, options));
+    assert.deepEqual(
+      warnings.said,
+      said === undefined ? [] : [
+        `${path} was written by version ${said} of this library, which is ${VERSION}: the run may ` +
+        "end with other numbers than it would have",
+      ],
+    );
+  }
+  const { version } = JSON.parse(
+    await Deno.readTextFile(new URL("../../deno.json", import.meta.url)),
+  );
+  assert.equal(VERSION, version);
 });
 
 Deno.test("Trainer refuses to go on where no checkpoint is whole, and names each", async () => {

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { openDevice } from "lightweight-finetuning";
 import { temporaryFolder } from "../helpers/altered.ts";
-import { namesIn, resumableTrainer } from "../helpers/resumable.ts";
+import { diskWithoutFolderFlush } from "../helpers/disks.ts";
+import { namesIn, outcome, resumableTrainer } from "../helpers/resumable.ts";
+import { caughtWarnings } from "../helpers/sources.ts";
 
 await openDevice();
 
-const script = new URL("../helpers/failing_disk.ts", import.meta.url).pathname;
+const script = fileURLToPath(new URL("../helpers/failing_disk.ts", import.meta.url));
 
 /** Runs a shell's commands where they may mount what they like, seen by nobody else. */
 const mounting = (commands: string, ...args: string[]) =>
@@ -45,4 +48,20 @@ Deno.test("Trainer says at once that it cannot write checkpoints, and goes on el
   trainer.outputDir = `${folder.path}/folder`;
   await trainer.train();
   assert.deepEqual(await namesIn(trainer.outputDir), ["checkpoint-1"]);
+});
+
+Deno.test("Trainer goes on where a checkpoint is whole, whatever the system says of its flush", async () => {
+  const whole = await outcome(await resumableTrainer("", { maxSteps: 3 }));
+  await using folder = await temporaryFolder();
+  using warnings = caughtWarnings();
+  using _ = diskWithoutFolderFlush("EIO", folder.path);
+  assert.deepEqual(await outcome(await resumableTrainer(folder.path, { maxSteps: 3 })), whole);
+  assert.equal(warnings.said.length, 3);
+  assert.ok(
+    warnings.said[0]!.startsWith(
+      `${folder.path}/checkpoint-1 is whole, although the system said: `,
+    ),
+    warnings.said.join("\n"),
+  );
+  assert.deepEqual(await namesIn(folder.path), ["checkpoint-2", "checkpoint-3"]);
 });

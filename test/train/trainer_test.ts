@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
 import {
   addLora,
@@ -86,7 +87,7 @@ Deno.test("Trainer seeds dropout and the order of rows, and nothing else", async
 
 Deno.test("Trainer stops at SIGINT, and resume() ends where a whole run does", async () => {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", new URL("../helpers/stopped.ts", import.meta.url).pathname],
+    args: ["run", "-A", fileURLToPath(new URL("../helpers/stopped.ts", import.meta.url))],
   }).output();
   assert.ok(success, new TextDecoder().decode(stderr));
 });
