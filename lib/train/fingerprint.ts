@@ -48,7 +48,7 @@ export async function fingerprint(
  */
 export function changes(then: Fingerprint, now: Fingerprint, accepted: string[]): string[] {
   const names = new Set([...Object.keys(now), ...Object.keys(then)]);
-  const valueOf = (of: Fingerprint, name: string) => of[name] ?? "null"; // a field may be newer than the other
+  const valueOf = (of: Fingerprint, name: string) => of[name] ?? "null"; // one may be older than the field
   return [...names]
     .filter((name) => valueOf(then, name) !== valueOf(now, name))
     .filter((name) => name.startsWith(TRAINED) || !accepted.includes(name))
