@@ -142,7 +142,10 @@ Deno.test({
   ignore: !browserFile,
   async fn() {
     const load = `import { Trainer } from "lightweight-finetuning";
-      const { digest, resumable } = await import("${root}test/helpers/resumable.ts");
+      const { digest, resumable } = await import("${new URL(
+      "../helpers/resumable.ts",
+      import.meta.url,
+    )}");
       const { model, options } = await resumable("full");`;
     const train = `const trainer = new Trainer(model, {
         ...options,

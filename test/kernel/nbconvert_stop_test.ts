@@ -10,7 +10,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await Deno.mkdir(`${root}runs`, { recursive: true });
     const folder = await Deno.makeTempDir({ dir: `${root}runs` }); // where deno.json is found
     const train = `import { Trainer } from "lightweight-finetuning";
-      const { resumable } = await import("${root}test/helpers/resumable.ts");
+      const { resumable } = await import("${new URL("../helpers/resumable.ts", import.meta.url)}");
       const { model, options } = await resumable("full");
       await new Trainer(model, {
         ...options,
