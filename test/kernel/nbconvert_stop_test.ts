@@ -27,10 +27,10 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
       args: ["nbconvert", "--to", "notebook", "--execute", "--inplace", `${folder}/train.ipynb`],
       stderr: "null",
     }).spawn();
-    const until = async (subfolder: string, pattern: RegExp) => {
+    const until = async (subfolder: string, pattern: RegExp, isThere = true) => {
       for (let tries = 0; tries < 300; tries++) {
         const names = await namesIn(`${folder}/${subfolder}`).catch(() => []);
-        if (names.some((name) => pattern.test(name))) return;
+        if (names.some((name) => pattern.test(name)) === isThere) return;
         await new Promise((done) => setTimeout(done, 100));
       }
       throw new Error(`waited 30 s for ${pattern} in ${subfolder}`);
@@ -40,6 +40,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await nbconvert.status;
     // The relay looks once a second whether nbconvert is gone; a step or two may be done meanwhile.
     await until("checkpoints", /^checkpoint-\d+$/);
+    await until("checkpoints", /^\.lock$/, false);
     const step = await Deno.readTextFile(`${folder}/step`);
     assert.deepEqual(await namesIn(`${folder}/checkpoints`), [`checkpoint-${step}`]);
     assert.ok(Number(step) < 10, `the training went on to step ${step} of 25`);
