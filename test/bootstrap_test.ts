@@ -1,4 +1,4 @@
-import { equal, match } from "node:assert/strict";
+import { equal, match, ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -51,6 +51,33 @@ Deno.test("set-up says in one line that the registry cannot be reached", async (
     PIP_CONFIG_FILE: "/dev/null",
   });
   match(text, /^Cannot set up: (PyPI|a package registry) .*cannot be reached/);
+});
+
+Deno.test("set-up says in one line that a package is another file than was tested", async () => {
+  const text = await setUp(`
+from pathlib import Path
+wheel = Path("other-1-py3-none-any.whl").absolute()
+wheel.write_text("another file")
+Path("requirements.txt").write_text(f"other @ {wheel.as_uri()} --hash=sha256:{64 * '0'}")`);
+  match(text, /^Cannot set up: a package is not the file that this project was tested with: do not /);
+});
+
+Deno.test("set-up installs nothing without a hash", async () => {
+  const { stdout } = await new Deno.Command("git", {
+    args: ["ls-files", "requirements.txt", "requirements"],
+    cwd: root,
+  }).output();
+  const files = new TextDecoder().decode(stdout).trim().split("\n");
+  equal(files.length, 4);
+  for (const file of files) {
+    const text = (await Deno.readTextFile(root + file)).replaceAll("\\\n", "");
+    const packages = text.split("\n").filter((line) => /^[^#\s]/.test(line));
+    ok(packages.length > 0);
+    for (const line of packages) match(line, /==\S+ .*--hash=sha256:[0-9a-f]{64}/);
+  }
+  const pip = (await Deno.readTextFile(`${root}bootstrap.py`)).match(/"pip", "install".*/g);
+  equal(pip?.length, 1);
+  match(pip![0]!, /--require-hashes/);
 });
 
 for (const [source, compile] of [["FUSED", "compile_kernels"], ["QUIET", "compile_binding"]]) {
