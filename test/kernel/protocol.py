@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+import zmq
+from fuzz import frames
 from jupyter_client.manager import start_new_kernel
 
 SECONDS = 20
@@ -194,6 +196,32 @@ def deno_ended(manager, client):
     while manager.is_alive():
         time.sleep(0.1)
     return answer | {"code": manager.provisioner.process.returncode, "after": group_after(manager)}
+
+
+def fuzz(manager, client):
+    """Sends 10,000 mutated messages to the five ports and runs a cell then."""
+    run(client, "const kept = 41;")
+    connection = manager.get_connection_info()
+    kinds = {"shell": zmq.DEALER, "control": zmq.DEALER, "stdin": zmq.DEALER, "hb": zmq.DEALER,
+             "iopub": zmq.XSUB}  # fmt: skip
+    sockets = []
+    for name, kind in kinds.items():
+        socket = zmq.Context.instance().socket(kind)
+        socket.linger = 0
+        socket.connect(f"tcp://{connection['ip']}:{connection[f'{name}_port']}")
+        sockets.append(socket)
+    for number, message in enumerate(frames(client.session, 10_000, seed=12)):
+        socket = sockets[0 if number % 2 else number // 2 % len(sockets)]
+        socket.send_multipart(message or [b""])
+        while socket.poll(0):
+            socket.recv_multipart()
+    request = client.kernel_info()
+    while client.get_shell_msg(timeout=120)["parent_header"].get("msg_id") != request:
+        pass
+    client.hb_channel.unpause()
+    answer = run(client, "kept + 1")
+    answer["outputs"] = [output for output in answer["outputs"] if output[0] != "stray"]
+    return answer | {"beats": client.hb_channel.is_beating()}
 
 
 def main():
