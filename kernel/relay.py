@@ -70,8 +70,19 @@ UNPAIRED = error_content(
     "kernel cannot pass on: string.toWellFormed() replaces it",
 )
 
+MEMBERS = """{{
+    [Symbol.for("Jupyter.display")]() {{
+        const names = [];
+        for (let at = Object({0}); at; at = Object.getPrototypeOf(at)) {{
+            names.push(...Object.getOwnPropertyNames(at).filter((name) => /^[\\w$]+$/.test(name)));
+        }}
+        return {{ "text/plain": [...new Set(names)].join(" ") }};
+    }}
+}}"""
+
 # Half of a surrogate pair, which JSON can hold, has no UTF-8.
-codecs.register_error("unpaired", lambda error: ("\ufffd" * (error.end - error.start), error.end))
+REPLACEMENT = "\ufffd".encode()
+codecs.register_error("unpaired", lambda at: (REPLACEMENT * (at.end - at.start), at.end))
 
 
 def pack(part):
@@ -282,10 +293,10 @@ class Relay:
             cell.unheard = 0
         elif kind == "stream":
             self.print(content["name"], content["text"])
-        elif kind == "error" and (cell.running or self.value is not None):
+        elif self.value is not None and kind in ("error", "execute_result"):
+            self.value = without_colours(content.get("data", self.value))
+        elif kind == "error" and cell.running:
             cell.errors.append(content)  # it overtakes what was printed before
-        elif kind == "execute_result" and self.value is not None:
-            self.value = without_colours(content["data"])
         elif not cell.silent:
             if kind == "execute_result":
                 cell.result = content["data"] = without_colours(content["data"])
@@ -431,13 +442,13 @@ class Relay:
         if content["ename"] == content["evalue"] == "Unterminated string literal":
             return UNPAIRED
         thrown = answer.get("thrown")
-        if not thrown or content["evalue"] != (thrown["message"] or "(none)"):
-            return {}
-        if thrown["isError"]:
+        told = thrown and content["evalue"] == (thrown["message"] or "(none)")
+        if told and thrown["isError"]:
             return {"traceback": thrown["text"].split("\n")}
-        return {
-            "evalue": thrown["text"], "traceback": f"Uncaught {thrown['text']}".split("\n")
-        }
+        if not any(content["traceback"]):
+            evalue = thrown["text"] if told else content["evalue"]
+            return {"evalue": evalue, "traceback": f"Uncaught {evalue}".split("\n")}
+        return {}
 
     # Requests that run no cell
 
@@ -459,8 +470,7 @@ class Relay:
         if kind == "kernel_info_request":
             return self.info
         if kind == "complete_request":
-            position = {"code": str(content["code"]), "cursor_pos": int(content["cursor_pos"])}
-            return await self.ask(kind, position)
+            return await self.complete(str(content["code"]), int(content["cursor_pos"]))
         if kind == "inspect_request":
             return await self.inspect(str(content["code"]), int(content["cursor_pos"]))
         if kind == "is_complete_request":
@@ -474,6 +484,15 @@ class Relay:
         if kind == "comm_open":  # there is no target
             return {"comm_id": content["comm_id"], "data": {}}
         return unknown(kind) if kind.endswith("_request") else None
+
+    async def complete(self, code, position):
+        reply = await self.ask("complete_request", {"code": code, "cursor_pos": position})
+        member = re.search(r"([\w$.]+)\.([\w$]*)$", code[:position])
+        if member and not reply["matches"]:  # the stock kernel knows no members of a string
+            names = await self.evaluate(MEMBERS.format(member[1]))
+            names = names.get("data", {}).get("text/plain", "").split()
+            reply["matches"] = [name for name in names if name.startswith(member[2])]
+        return reply
 
     async def inspect(self, code, position):
         name = re.search(r"[\w$.]*$", code[:position])[0] + re.match(r"[\w$]*", code[position:])[0]
@@ -491,6 +510,8 @@ class Relay:
             await self.flush(FLUSH_SECONDS)
             if reply["status"] == "ok":
                 return {"status": "ok", "data": self.value, "metadata": {}}
+            if reply["evalue"] == "Execution failed":
+                reply |= await syntax_error(expression) or NO_REASON
             return {key: reply[key] for key in ("status", "ename", "evalue", "traceback")}
         finally:
             self.value = None
