@@ -127,6 +127,7 @@ class Relay:
         self.queue = asyncio.Queue()  # (channel, client, request)
         self.replies = {}  # msg_id of a request to the stock kernel: Future of its reply's content
         self.flushed = None  # Future of the prelude's answer
+        self.arrived = 0  # messages on the stock kernel's iopub
         self.value = None  # the data of an expression that evaluate() asks for
         self.text = []  # [name of the stream, texts], not yet shown
         self.count = 0
@@ -284,6 +285,7 @@ class Relay:
 
     def from_stock_iopub(self, _, message, kind):
         content, cell = message["content"], self.cell
+        self.arrived += 1
         if kind == "relay_flushed":
             if not self.flushed.done():
                 self.flushed.set_result(content)
@@ -369,7 +371,9 @@ class Relay:
                     await self.answer(channel, client, request)
 
     async def flush(self, seconds):
-        """Waits until all that the stock kernel has to send is here. None if it does not answer.
+        """Waits until all that the stock kernel has to send is here.
+
+        None if nothing came for so many seconds.
 
         Prints, displays and the prelude's answer leave it through one queue, in order. To ask by an
         execute_request would be unsafe: its status messages do not queue, and break into a large
@@ -377,13 +381,15 @@ class Relay:
         """
         self.flushed = asyncio.Future()
         self.signal(signal.SIGUSR2)
-        try:
-            answer = await asyncio.wait_for(self.flushed, seconds)
-        except asyncio.TimeoutError:  # noqa: UP041 (in Python 3.10 a class of its own)
-            return None
+        arrived = None
+        while not self.flushed.done():
+            if arrived == self.arrived:
+                return None
+            arrived = self.arrived
+            await asyncio.wait([self.flushed], timeout=seconds)
         for read in self.native:
             read()
-        return answer
+        return self.flushed.result()
 
     async def execute(self, client, request):
         asked = request["content"]

@@ -236,7 +236,9 @@ def unread(manager, client):
     time.sleep(1)
     kilobyte = '"x".repeat(1000)'
     display = f"Deno.jupyter.display({{ 'text/plain': {kilobyte} }}, {{ raw: true }})"
-    read = run(client, f"for (let i = 0; i < 30000; i++) {display}; 0")["outputs"]
+    pause = "await new Promise((done) => setTimeout(done, 300))"
+    loop = f"for (let i = 0; i < 16000; i++) {{ {display}; if (i % 1000 === 0) {pause}; }} 0"
+    read = run(client, loop)["outputs"]
     kept = 0
     while subscriber.poll(1000):
         subscriber.recv_multipart()
