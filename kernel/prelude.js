@@ -29,7 +29,7 @@
       return hasInstance.call(this, value);
     },
   });
-  function takeThrown() {
+  const takeThrown = () => {
     const value = thrown;
     thrown = undefined;
     if (value === null || typeof value !== "object") return;
@@ -40,7 +40,7 @@
     } catch {
       // What cannot be told is told as the stock kernel does.
     }
-  }
+  };
 
   addEventListener("unhandledrejection", (event) => {
     event.preventDefault();

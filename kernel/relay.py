@@ -54,9 +54,7 @@ INCOMPLETE = (
     f"The Deno process is busy and did not answer for {FLUSH_SECONDS} s after this cell: some "
     "output may be missing. Await what the cell started.\n"
 )
-NO_REASON = error_content(
-    "Error", "the stock Deno kernel did not run the cell and gives no reason"
-)
+NO_REASON = error_content("Error", "the stock Deno kernel did not run the cell and gives no reason")
 ENDED = error_content("Stopped", "the cell was ended where it stood; all variables are kept")
 NOT_ENDED = error_content(
     "Stopped",
@@ -216,9 +214,7 @@ class Relay:
     def reply(self, channel, client, request, content):
         kind = request["header"]["msg_type"]
         kind = "comm_close" if kind == "comm_open" else kind.replace("_request", "_reply")
-        self.send(
-            self.client[channel], self.session.msg(kind, content, parent=request), client
-        )
+        self.send(self.client[channel], self.session.msg(kind, content, parent=request), client)
 
     def tell_stock(self, channel, kind, content):
         message = self.session.msg(kind, content)

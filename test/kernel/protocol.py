@@ -220,7 +220,7 @@ def chatter(manager, client):
         "lines": run(client, 'for (let i = 0; i < 20000; i++) console.log("line", i);'),
         "turns": run(client, turns),
         "order": run(client, order),
-        "slow": run(client, 'console.log(1); await new Promise((d) => setTimeout(d, 500)); 2'),
+        "slow": run(client, "console.log(1); await new Promise((d) => setTimeout(d, 500)); 2"),
     }
 
 
@@ -264,6 +264,7 @@ def errors(manager, client):
 
 def answers(manager, client):
     """Requests that jupyter_kernel_test does not make."""
+
     def ask(kind, content, channel="shell"):
         message = client.session.msg(kind, content)
         getattr(client, f"{channel}_channel").send(message)
