@@ -290,7 +290,7 @@ class Relay:
         elif kind == "relay_stop_heard":
             cell.unheard = 0
         elif kind == "stream":
-            self.print(content["name"], content["text"])
+            self.print(str(content["name"]), str(content["text"]))
         elif self.value is not None and kind in ("error", "execute_result"):
             self.value = without_colours(content.get("data", self.value))
         elif kind == "error" and cell.running:
@@ -562,7 +562,8 @@ class Relay:
         if cell.running:
             cell.given_up = True
             for reply in self.replies.values():
-                reply.set_result({"status": "error"})
+                if not reply.done():
+                    reply.set_result({"status": "error"} | NOT_ENDED)
             self.replies.clear()
 
     def report_end(self, code):
@@ -582,7 +583,8 @@ class Relay:
 
 
 def without_colours(data):
-    return data | {"text/plain": re.sub(r"\x1b\[[\d;]*m", "", data.get("text/plain", ""))}
+    text = data.get("text/plain")
+    return data | {"text/plain": re.sub(r"\x1b\[[\d;]*m", "", text)} if text else data
 
 
 def unknown(kind):

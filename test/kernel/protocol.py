@@ -11,7 +11,7 @@ import zmq
 from fuzz import frames
 from jupyter_client.manager import start_new_kernel
 
-SECONDS = 20
+SECONDS = 60
 
 
 def outputs_until_idle(client, request):
@@ -30,7 +30,7 @@ def outputs_until_idle(client, request):
         elif kind == "clear_output":
             outputs.append([kind])
         elif kind in ("display_data", "execute_result"):
-            outputs.append([kind, content["data"]["text/plain"]])
+            outputs.append([kind, *content["data"].values()])
 
 
 def reply_to(client, request, channel="shell"):
@@ -167,6 +167,21 @@ def stop(manager, client):
     return answers
 
 
+def held(manager, client):
+    """Stops a cell whose promise cannot be collected."""
+
+    def press_twice():
+        time.sleep(0.5)
+        manager.interrupt_kernel()
+        manager.interrupt_kernel()
+
+    code = "const loop = (async () => { await 0; for (;;) {} })(); await loop"
+    answers = {"held": run(client, code, press_twice)}
+    manager.restart_kernel()
+    client.wait_for_ready(timeout=SECONDS)
+    return answers | {"restarted": run(client, "1")}
+
+
 def restart(manager, client):
     run(client, "const gone = 1;")
     before = group(manager)
@@ -220,6 +235,8 @@ def chatter(manager, client):
         "lines": run(client, 'for (let i = 0; i < 20000; i++) console.log("line", i);'),
         "turns": run(client, turns),
         "order": run(client, order),
+        "html": run(client, "Deno.jupyter.html`<b>a</b>`"),
+        "odd": run(client, 'Deno.jupyter.broadcast("stream", { name: [], text: 5 }); 0'),
         "slow": run(client, "console.log(1); await new Promise((d) => setTimeout(d, 500)); 2"),
     }
 
@@ -309,7 +326,10 @@ def fuzz(manager, client):
     while client.get_shell_msg(timeout=120)["parent_header"].get("msg_id") != request:
         pass
     client.hb_channel.unpause()
-    answer = run(client, "kept + 1")
+    for _ in range(10):  # what is still on its way may stop or abort a cell
+        answer = run(client, "kept + 1")
+        if answer["reply"]["status"] == "ok":
+            break
     answer["outputs"] = [output for output in answer["outputs"] if output[0] != "stray"]
     return answer | {"beats": client.hb_channel.is_beating()}
 

@@ -112,6 +112,14 @@ Deno.test("Stop ends what listens, aborts what is queued, and keeps the variable
   assert.deepEqual(scene.kept.outputs, result("43"));
 });
 
+Deno.test("a cell that Stop cannot end is answered, and Restart helps", async () => {
+  const { held, restarted } = await play<Record<"held" | "restarted", Run>>("held");
+  assert.deepEqual(held.outputs.map(([kind, name]) => [kind, name]), [["error", "Stopped"]]);
+  assert.match(held.outputs[0]!.join(), /If the next cell does not start, only Restart helps/);
+  assert.equal(held.reply.status, "error");
+  assert.deepEqual(restarted.outputs, result("1"));
+});
+
 Deno.test("Restart starts one fresh kernel", async () => {
   const scene = await play<{ before: string[]; after: string[]; typeofGone: Run }>("restart");
   assert.deepEqual(scene.typeofGone.outputs, result('"undefined"'));
@@ -139,7 +147,9 @@ Deno.test("the end of the Deno process is told in the cell and in the log", asyn
 });
 
 Deno.test("printed lines arrive in few messages, before what follows them", async () => {
-  const scene = await play<Record<"lines" | "turns" | "order" | "slow", Run>>("chatter");
+  const scene = await play<Record<"lines" | "turns" | "order" | "html" | "odd" | "slow", Run>>(
+    "chatter",
+  );
   const numbered = (word: string, count: number) =>
     Array.from({ length: count }, (_, i) => `${word} ${i}\n`).join("");
   const written = (run: Run, name: string) =>
@@ -160,6 +170,8 @@ Deno.test("printed lines arrive in few messages, before what follows them", asyn
     ["stdout", "f\n"],
   ]);
   assert.equal(scene.order.outputs[7]![0], "error");
+  assert.deepEqual(scene.html.outputs, result("<b>a</b>"));
+  assert.deepEqual(scene.odd.outputs, [["[]", "5"], ...result("0")]);
   assert.deepEqual(scene.slow.outputs, [["stdout", "1\n"], ...result("2")]);
 });
 
