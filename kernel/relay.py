@@ -1,8 +1,9 @@
 """The Jupyter kernel `deno`: a relay between a Jupyter client and the stock Deno kernel.
 
 The stock kernel (`deno jupyter --kernel`, 2.9.8) ends a cell before its output is out, dies of
-SIGINT, drops native output, and gives no message for a syntax error. The relay passes messages on
-and mends these four. Protocol: https://jupyter-client.readthedocs.io/en/stable/messaging.html
+SIGINT, drops native output, and gives no message for a syntax error. It runs the cells and
+completes names; the relay answers everything else. Protocol:
+https://jupyter-client.readthedocs.io/en/stable/messaging.html
 """
 
 import asyncio
@@ -19,21 +20,31 @@ from pathlib import Path
 
 import zmq
 import zmq.asyncio
+from history import History
 from jupyter_client.connect import write_connection_file
+from jupyter_client.jsonutil import json_default
 from jupyter_client.session import Session
+from syntax import DENO, error_content, is_complete, syntax_error
 
-DENO = Path(sys.executable).with_name("deno")
 PRELUDE = Path(__file__).with_name("prelude.js")
 FLUSH_SECONDS = 5
 STOP_SECONDS = 2.5
+END_CELL_SECONDS = 10
+ANSWER_SECONDS = 5
 # A training that hears SIGTERM ends its step and writes a checkpoint.
 END_SECONDS = 60
 # Run All sends its cells one by one; those that come this soon after a failed one are aborted.
 ABORT_SECONDS = 0.1
+# JupyterLab drops output when more than 1,000 messages a second arrive.
+MERGE_SECONDS = 0.05
+MERGE_IN_ORDER = 20
+# So many messages are kept for a client that does not read; more are dropped.
+CLIENT_MESSAGES = 10_000
 
 STOP_UNHEARD = (
     f"Stop: the cell has not yielded (await) for {STOP_SECONDS} s. It can stop when it does. Stop "
-    "again ends it at once and keeps the variables; Restart always ends it, and loses them.\n"
+    "again ends it where it stands and keeps the variables; Restart always ends it, and loses "
+    "them.\n"
 )
 STOP_HEARD = (
     f"Stop: the cell is still running after {STOP_SECONDS} s. It yields, but stops only if it "
@@ -43,6 +54,46 @@ INCOMPLETE = (
     f"The Deno process is busy and did not answer for {FLUSH_SECONDS} s after this cell: some "
     "output may be missing. Await what the cell started.\n"
 )
+NO_REASON = error_content("Error", "the stock Deno kernel did not run the cell and gives no reason")
+ENDED = error_content("Stopped", "the cell was ended where it stood; all variables are kept")
+NOT_ENDED = error_content(
+    "Stopped",
+    f"the cell did not end within {END_CELL_SECONDS} s: native code or a timer runs, or a variable "
+    "holds the promise that it awaits. If the next cell does not start, only Restart helps, and "
+    "loses the variables",
+)
+UNPAIRED = error_content(
+    "UnpairedSurrogate",
+    "the cell ran, but its value or error holds half of a surrogate pair, which the stock Deno "
+    "kernel cannot pass on: string.toWellFormed() replaces it",
+)
+
+MEMBERS = """{{
+    [Symbol.for("Jupyter.display")]() {{
+        const names = [];
+        for (let at = Object({0}); at; at = Object.getPrototypeOf(at)) {{
+            names.push(...Object.getOwnPropertyNames(at).filter((name) => /^[\\w$]+$/.test(name)));
+        }}
+        return {{ "text/plain": [...new Set(names)].join(" ") }};
+    }}
+}}"""
+
+# Half of a surrogate pair, which JSON can hold, has no UTF-8.
+REPLACEMENT = "\ufffd".encode()
+codecs.register_error("unpaired", lambda at: (REPLACEMENT * (at.end - at.start), at.end))
+
+
+def pack(part):
+    return json.dumps(part, default=json_default, ensure_ascii=False).encode("utf-8", "unpaired")
+
+
+@contextlib.contextmanager
+def dropping():
+    """Ends the handling of a message at its first error: none may end the relay."""
+    try:
+        yield
+    except Exception as error:
+        print(f"deno kernel: message dropped: {error!r:.300}", file=sys.stderr)
 
 
 @dataclass
@@ -51,25 +102,34 @@ class Cell:
 
     request: dict
     client: list
+    count: int
+    silent: bool
     running: bool = True
     stopped: bool = False
-    stop_heard: bool = False
+    unheard: int = 0  # Stops since it last yielded
     asks_input: bool = False
     told: str = ""
     terminated: bool = False
+    given_up: bool = False
     errors: list = field(default_factory=list)
+    result: dict = field(default_factory=dict)
 
 
 class Relay:
     def __init__(self, connection):
         self.session = Session(key=connection["key"].encode())
+        self.session.pack = pack
         self.context = zmq.asyncio.Context()
-        routers = dict.fromkeys(("shell", "control", "stdin"), zmq.ROUTER)
-        self.client = self.sockets(connection, "bind", routers | {"iopub": zmq.PUB, "hb": zmq.REP})
-        self.queue = asyncio.Queue()  # (client, message) from the shell
-        self.clients = {}  # msg_id of a request passed on: client
-        self.replies = {}  # msg_id of a request awaited here: Future
-        self.flushed = asyncio.Event()
+        routers = dict.fromkeys(("shell", "control", "stdin", "hb"), zmq.ROUTER)
+        self.client = self.sockets(connection, "bind", routers | {"iopub": zmq.PUB})
+        self.queue = asyncio.Queue()  # (channel, client, request)
+        self.replies = {}  # msg_id of a request to the stock kernel: Future of its reply's content
+        self.flushed = None  # Future of the prelude's answer
+        self.arrived = 0  # messages on the stock kernel's iopub
+        self.value = None  # the data of an expression that evaluate() asks for
+        self.text = []  # [name of the stream, texts], not yet shown
+        self.count = 0
+        self.history = History()
         self.cell = None  # the last one, running or not
         self.ready = self.closing = False
         self.native = []
@@ -78,7 +138,7 @@ class Relay:
         sockets = {}
         for name, kind in kinds.items():
             socket = sockets[name] = self.context.socket(kind)
-            socket.set_hwm(0)  # PUB drops messages above its high-water mark
+            socket.set_hwm(CLIENT_MESSAGES if attach == "bind" else 0)
             socket.linger = 1000 if attach == "bind" else 0
             if kind == zmq.ROUTER:
                 socket.router_handover = 1  # a client that reconnects keeps its identity
@@ -103,13 +163,17 @@ class Relay:
             DENO, "jupyter", "--kernel", "--conn", file, stdin=subprocess.DEVNULL, **pipes
         )
         ended = asyncio.ensure_future(self.process.wait())
+        client, stock = self.client, self.stock
         tasks = [
             asyncio.ensure_future(task)
             for task in (
-                self.from_client_shell(), self.from_client_control(), self.from_client_stdin(),
-                self.from_stock("shell"), self.from_stock("control"), self.from_stock_stdin(),
-                self.from_stock_iopub(), self.heartbeat(), self.work(file), parent_ended(),
-                terminated.wait(),
+                self.listen(client["shell"], self.from_client_shell),
+                self.listen(client["control"], self.from_client_control),
+                self.listen(client["stdin"], self.from_client_stdin),
+                self.listen(stock["shell"], self.from_stock_shell),
+                self.listen(stock["stdin"], self.from_stock_stdin),
+                self.listen(stock["iopub"], self.from_stock_iopub),
+                self.heartbeat(), self.work(file), parent_ended(), terminated.wait(),
             )
         ]  # fmt: skip
         done, _ = await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -125,113 +189,140 @@ class Relay:
 
     # Messages
 
-    async def receive(self, socket):
+    async def listen(self, socket, handle):
+        """Hands over what is signed with our key and has the form of a message."""
         while True:
-            try:
+            with dropping():
                 client, frames = self.session.feed_identities(await socket.recv_multipart())
                 message = self.session.deserialize(frames)
-            except (ValueError, TypeError) as error:  # not signed with our key, or malformed
-                print(f"deno kernel: message dropped: {error}", file=sys.stderr)
-                continue
-            yield client, message, message["header"]["msg_type"]
+                for part in ("header", "parent_header", "metadata", "content"):
+                    if not isinstance(message[part], dict):
+                        raise TypeError(f"{part} must be an object: {message[part]!r}")
+                kind = message["header"]["msg_type"]
+                if not isinstance(kind, str):
+                    raise TypeError(f"msg_type must be a string: {kind!r}")
+                handle(client, message, kind)
 
     def send(self, socket, message, client=None):
         frames = self.session.serialize(message, client)
         return socket.send_multipart(frames + message.get("buffers", []))
 
     def publish(self, kind, content, request):
+        self.send_text()
         self.send(self.client["iopub"], self.session.msg(kind, content, parent=request))
 
-    def answer(self, cell, content):
-        reply = self.session.msg("execute_reply", content, parent=cell.request)
-        self.send(self.client["shell"], reply, cell.client)
-        self.publish("status", {"execution_state": "idle"}, cell.request)
+    def reply(self, channel, client, request, content):
+        kind = request["header"]["msg_type"]
+        kind = "comm_close" if kind == "comm_open" else kind.replace("_request", "_reply")
+        self.send(self.client[channel], self.session.msg(kind, content, parent=request), client)
 
-    def pass_on(self, client, message, channel="shell"):
-        self.clients[message["header"]["msg_id"]] = client
+    def tell_stock(self, channel, kind, content):
+        message = self.session.msg(kind, content)
         self.send(self.stock[channel], message)
+        return message["header"]["msg_id"]
 
-    async def ask(self, request):
-        reply = self.replies[request["header"]["msg_id"]] = asyncio.Future()
-        self.send(self.stock["shell"], request)
-        return (await reply)["content"]
+    async def ask(self, kind, content):
+        reply = asyncio.Future()
+        self.replies[self.tell_stock("shell", kind, content)] = reply
+        return await reply
 
     # What the client sends
 
-    async def from_client_shell(self):
-        async for client, message, _ in self.receive(self.client["shell"]):
-            self.queue.put_nowait((client, message))
+    def from_client_shell(self, client, request, _):
+        self.queue.put_nowait(("shell", client, request))
 
-    async def from_client_control(self):
-        async for client, message, kind in self.receive(self.client["control"]):
-            if kind == "interrupt_request":
-                self.stop()
-                reply = self.session.msg("interrupt_reply", {"status": "ok"}, parent=message)
-                self.send(self.client["control"], reply, client)
-                continue
-            self.closing |= kind == "shutdown_request"
-            if self.closing and self.cell and self.cell.running:
+    def from_client_control(self, client, request, kind):
+        content = {"status": "ok"}
+        if kind == "interrupt_request":
+            self.stop()
+        elif kind == "shutdown_request":
+            self.closing = True
+            content["restart"] = bool(request["content"].get("restart"))
+            if self.cell and self.cell.running:
                 self.signal(signal.SIGTERM)  # unlike the stock kernel's own end, it can be heard
             else:
-                self.pass_on(client, message, "control")
+                self.tell_stock("control", "shutdown_request", {"restart": False})
+        elif kind == "debug_request":
+            content = no_debugger(request["content"])
+        elif kind != "kernel_info_request":
+            content = unknown(kind)
+        elif self.ready:
+            content = self.info
+        else:
+            self.queue.put_nowait(("control", client, request))
+            return
+        self.reply("control", client, request, content)
 
-    async def from_client_stdin(self):
-        async for _, message, _ in self.receive(self.client["stdin"]):
-            self.answer_input(message)
+    def from_client_stdin(self, _, message, kind):
+        if kind == "input_reply":
+            self.answer_input(message["content"].get("value"))
 
-    def answer_input(self, message):
+    def answer_input(self, value):
         if self.cell and self.cell.asks_input:  # a late answer would meet the next question
             self.cell.asks_input = False
-            self.send(self.stock["stdin"], message)
+            self.tell_stock("stdin", "input_reply", {"value": value})
 
     async def heartbeat(self):
         while True:
-            await self.client["hb"].send(await self.client["hb"].recv())
+            with dropping():
+                await self.client["hb"].send_multipart(await self.client["hb"].recv_multipart())
 
     # What the stock kernel sends
 
-    async def from_stock(self, channel):
-        async for _, message, _ in self.receive(self.stock[channel]):
-            request = message["parent_header"].get("msg_id")
-            if request in self.replies:
-                self.replies.pop(request).set_result(message)
-            elif request in self.clients:
-                self.send(self.client[channel], message, self.clients.pop(request))
+    def from_stock_shell(self, _, message, __):
+        reply = self.replies.pop(message["parent_header"].get("msg_id"), None)
+        if reply and not reply.done():
+            reply.set_result(message["content"])
 
-    async def from_stock_stdin(self):
-        async for _, message, _ in self.receive(self.stock["stdin"]):
-            self.cell.asks_input = True
-            self.send(self.client["stdin"], message, self.cell.client)
+    def from_stock_stdin(self, _, message, kind):
+        self.cell.asks_input = True
+        question = self.session.msg(kind, message["content"], parent=self.cell.request)
+        self.send(self.client["stdin"], question, self.cell.client)
 
-    async def from_stock_iopub(self):
-        async for _, message, kind in self.receive(self.stock["iopub"]):
-            parent = message["parent_header"]
-            if kind == "relay_flushed":
-                self.flushed.set()
-            elif self.cell is None and parent.get("msg_type") == "execute_request":
-                continue
-            elif kind == "relay_stop_heard":
-                self.cell.stop_heard = True
-            elif kind == "status":
-                # An execute_request's own are sent by execute(), when all is out.
-                if parent.get("msg_type") != "execute_request":
-                    self.send(self.client["iopub"], message)
-            elif kind == "execute_input":
-                if parent["msg_id"] == self.cell.request["header"]["msg_id"]:
-                    self.send(self.client["iopub"], message)
-            else:
-                message["parent_header"] = self.cell.request["header"]
-                if kind == "error" and self.cell.running:
-                    self.cell.errors.append(message)  # it overtakes what was printed before
-                else:
-                    self.send(self.client["iopub"], message)
+    def from_stock_iopub(self, _, message, kind):
+        content, cell = message["content"], self.cell
+        self.arrived += 1
+        if kind == "relay_flushed":
+            if not self.flushed.done():
+                self.flushed.set_result(content)
+        elif cell is None or kind in ("status", "execute_input"):
+            pass  # the relay sends its own
+        elif kind == "relay_stop_heard":
+            cell.unheard = 0
+        elif kind == "stream":
+            self.print(str(content["name"]), str(content["text"]))
+        elif self.value is not None and kind in ("error", "execute_result"):
+            self.value = without_colours(content.get("data", self.value))
+        elif kind == "error" and cell.running:
+            cell.errors.append(content)  # it overtakes what was printed before
+        elif not cell.silent:
+            if kind == "execute_result":
+                cell.result = content["data"] = without_colours(content["data"])
+            message["parent_header"] = cell.request["header"]
+            self.send_text()
+            self.send(self.client["iopub"], message)
 
     def print(self, name, text):
         """Shows text under the last cell, or in Jupyter's log before there is one."""
-        if self.cell:
-            self.publish("stream", {"name": name, "text": text}, self.cell.request)
-        else:
+        if self.cell is None:
             sys.stderr.write(text)
+        elif not self.cell.silent:
+            if not self.text:
+                asyncio.get_running_loop().call_later(MERGE_SECONDS, self.send_text)
+            if not self.text or self.text[-1][0] != name:
+                self.text.append([name, []])
+            self.text[-1][1].append(text)
+
+    def send_text(self):
+        """Shows what was printed: in order, or by stream if the two took turns too often."""
+        text, self.text = self.text, []
+        if len(text) > MERGE_IN_ORDER:
+            text = [
+                (name, [part for other, parts in text if other == name for part in parts])
+                for name in dict(text)
+            ]
+        for name, parts in text:
+            self.publish("stream", {"name": name, "text": "".join(parts)}, self.cell.request)
 
     def native_pipe(self, name):
         """A pipe's end for the stock kernel's file descriptor 1 or 2.
@@ -259,66 +350,175 @@ class Relay:
 
     async def work(self, connection_file):
         content = {"code": PRELUDE.read_text(), "silent": True, "store_history": False}
-        reply = await self.ask(self.session.msg("execute_request", content))
+        reply = await self.ask("execute_request", content)
         if reply["status"] != "ok":
             raise RuntimeError(f"{PRELUDE} must run in the stock kernel, which says: {reply}")
         os.unlink(connection_file)
-        while not await self.flush(0.05):  # until the stock kernel has seen our subscription
+        while await self.flush(0.05) is None:  # until the stock kernel has seen our subscription
             pass
+        self.info = await self.ask("kernel_info_request", {})
         self.ready = True
         while True:
-            client, message = await self.queue.get()
-            if message["header"]["msg_type"] == "execute_request":
-                await self.execute(Cell(message, client))
-            else:
-                self.pass_on(client, message)
+            channel, client, request = await self.queue.get()
+            with dropping():
+                if request["header"]["msg_type"] == "execute_request":
+                    await self.execute(client, request)
+                else:
+                    await self.answer(channel, client, request)
 
     async def flush(self, seconds):
-        """Waits until all that the stock kernel has to send is here. False if it does not answer.
+        """Waits until all that the stock kernel has to send is here.
+
+        None if nothing came for so many seconds.
 
         Prints, displays and the prelude's answer leave it through one queue, in order. To ask by an
         execute_request would be unsafe: its status messages do not queue, and break into a large
         display that is still being written.
         """
-        self.flushed.clear()
+        self.flushed = asyncio.Future()
         self.signal(signal.SIGUSR2)
-        try:
-            await asyncio.wait_for(self.flushed.wait(), seconds)
-        except asyncio.TimeoutError:  # noqa: UP041 (in Python 3.10 a class of its own)
-            return False
+        arrived = None
+        while not self.flushed.done():
+            if arrived == self.arrived:
+                return None
+            arrived = self.arrived
+            await asyncio.wait([self.flushed], timeout=seconds)
         for read in self.native:
             read()
-        return True
+        return self.flushed.result()
 
-    async def execute(self, cell):
-        self.cell = cell
-        self.publish("status", {"execution_state": "busy"}, cell.request)
-        content = await self.ask(cell.request)
-        if not await self.flush(FLUSH_SECONDS):
-            self.print("stderr", INCOMPLETE)
-        cell.running = False
-        if content.get("evalue") == "Execution failed":
-            content |= (
-                TERMINATED if cell.terminated else syntax_error(cell.request["content"]["code"])
-            )
-            error = {key: content[key] for key in ("ename", "evalue", "traceback")}
-            self.publish("error", error, cell.request)
-        for error in cell.errors:
-            self.send(self.client["iopub"], error)
-        abort = cell.stopped or (
-            content["status"] == "error" and cell.request["content"].get("stop_on_error", True)
+    async def execute(self, client, request):
+        asked = request["content"]
+        code, silent = asked["code"], bool(asked.get("silent"))
+        expressions = asked.get("user_expressions") or {}
+        if not isinstance(code, str) or not isinstance(expressions, dict):
+            raise TypeError("code must be a string and user_expressions an object")
+        stored = not silent and bool(asked.get("store_history", True))
+        self.count += stored
+        self.send_text()
+        cell = self.cell = Cell(request, client, self.count, silent)
+        self.publish("status", {"execution_state": "busy"}, request)
+        if not silent:
+            self.publish("execute_input", {"code": code, "execution_count": cell.count}, request)
+        allow_stdin = asked.get("allow_stdin") is True
+        content = await self.ask(
+            "execute_request",
+            {"code": code, "silent": silent, "store_history": stored, "allow_stdin": allow_stdin},
         )
+        answer = None if cell.given_up else await self.flush(FLUSH_SECONDS)
+        if content["status"] == "ok":
+            content["user_expressions"] = {
+                name: await self.evaluate(expression) for name, expression in expressions.items()
+            }
+        cell.running = False
+        if answer is None and not cell.given_up:
+            self.print("stderr", INCOMPLETE)
+        if content["status"] == "error":
+            content |= await self.error(cell, content, answer or {})
+            cell.errors = [{key: content[key] for key in ("ename", "evalue", "traceback")}]
+        for error in [] if silent else cell.errors:
+            self.publish("error", error, request)
+        if stored:
+            self.history.add(cell.count, code, cell.result.get("text/plain"))
+        abort = cell.stopped or (content["status"] == "error" and asked.get("stop_on_error", True))
         queued = []
         if abort:
             await asyncio.sleep(ABORT_SECONDS)
             queued = [self.queue.get_nowait() for _ in range(self.queue.qsize())]
-        self.answer(cell, content)
-        for client, message in queued:
-            if message["header"]["msg_type"] == "execute_request":
-                self.publish("status", {"execution_state": "busy"}, message)
-                self.answer(Cell(message, client), {"status": "aborted"})
-            else:
-                self.pass_on(client, message)
+        self.finish(cell, content)
+        for item in queued:
+            with dropping():
+                await self.answer(*item)
+
+    def finish(self, cell, content):
+        content = content | {"execution_count": cell.count}
+        self.reply("shell", cell.client, cell.request, content)
+        self.publish("status", {"execution_state": "idle"}, cell.request)
+
+    async def error(self, cell, content, answer):
+        """What the stock kernel tells of an error, or keeps to itself."""
+        if cell.terminated:
+            return NOT_ENDED if cell.given_up else ENDED
+        if content["evalue"] == "Execution failed":
+            return await syntax_error(cell.request["content"]["code"]) or NO_REASON
+        if content["ename"] == content["evalue"] == "Unterminated string literal":
+            return UNPAIRED
+        thrown = answer.get("thrown")
+        told = thrown and content["evalue"] == (thrown["message"] or "(none)")
+        if told and thrown["isError"]:
+            return {"traceback": thrown["text"].split("\n")}
+        if not any(content["traceback"]):
+            evalue = thrown["text"] if told else content["evalue"]
+            return {"evalue": evalue, "traceback": f"Uncaught {evalue}".split("\n")}
+        return {}
+
+    # Requests that run no cell
+
+    async def answer(self, channel, client, request):
+        kind, content = request["header"]["msg_type"], request["content"]
+        self.publish("status", {"execution_state": "busy"}, request)
+        try:
+            reply = await asyncio.wait_for(self.answer_to(kind, content), ANSWER_SECONDS)
+        except Exception as error:  # a field lacks or has a wrong type; an inspected getter hangs
+            name = type(error).__name__
+            reply = {"status": "error"} | error_content(name, str(error))
+        if reply is not None:
+            self.reply(channel, client, request, reply)
+        self.publish("status", {"execution_state": "idle"}, request)
+
+    async def answer_to(self, kind, content):
+        if kind == "execute_request":  # only one that came too soon after an error
+            return {"status": "aborted"}
+        if kind == "kernel_info_request":
+            return self.info
+        if kind == "complete_request":
+            return await self.complete(str(content["code"]), int(content["cursor_pos"]))
+        if kind == "inspect_request":
+            return await self.inspect(str(content["code"]), int(content["cursor_pos"]))
+        if kind == "is_complete_request":
+            # The stock kernel counts brackets.
+            brackets = await self.ask(kind, {"code": str(content["code"])})
+            return await is_complete(str(content["code"]), brackets)
+        if kind == "history_request":
+            return {"status": "ok", "history": self.history.find(content)}
+        if kind == "comm_info_request":
+            return {"status": "ok", "comms": {}}
+        if kind == "comm_open":  # there is no target
+            return {"comm_id": content["comm_id"], "data": {}}
+        return unknown(kind) if kind.endswith("_request") else None
+
+    async def complete(self, code, position):
+        reply = await self.ask("complete_request", {"code": code, "cursor_pos": position})
+        member = re.search(r"([\w$.]+)\.([\w$]*)$", code[:position])
+        if member and not reply["matches"]:  # the stock kernel knows no members of a string
+            names = await self.evaluate(MEMBERS.format(member[1]))
+            names = names.get("data", {}).get("text/plain", "").split()
+            reply["matches"] = [name for name in names if name.startswith(member[2])]
+        return reply
+
+    async def inspect(self, code, position):
+        name = re.search(r"[\w$.]*$", code[:position])[0] + re.match(r"[\w$]*", code[position:])[0]
+        value = await self.evaluate(name) if name else {"status": "error"}
+        found = value["status"] == "ok"
+        data = value["data"] if found else {}
+        return {"status": "ok", "found": found, "data": data, "metadata": {}}
+
+    async def evaluate(self, expression):
+        """The value of an expression, as a user expression's is told."""
+        self.value = {"text/plain": "undefined"}
+        try:
+            code = {"code": f"({expression}\n)", "silent": False, "store_history": False}
+            reply = await self.ask("execute_request", code)
+            await self.flush(FLUSH_SECONDS)
+            if reply["status"] == "ok":
+                return {"status": "ok", "data": self.value, "metadata": {}}
+            if reply["evalue"] == "Execution failed":
+                reply |= await syntax_error(expression) or NO_REASON
+            return {key: reply[key] for key in ("status", "ename", "evalue", "traceback")}
+        finally:
+            self.value = None
+
+    # Stop and the end
 
     def signal(self, number):
         with contextlib.suppress(ProcessLookupError):  # serve() is about to report the end
@@ -330,21 +530,41 @@ class Relay:
         cell = self.cell
         if not (cell and cell.running):
             self.signal(signal.SIGINT)
-        elif cell.told == STOP_UNHEARD and not cell.stop_heard:
-            # Ends the JavaScript that runs. Were the cell waiting, its answer would never come.
-            cell.terminated = True
-            self.send(self.stock["control"], self.session.msg("interrupt_request", {}))
+        elif cell.unheard and cell.told == STOP_UNHEARD:
+            self.end(cell)
         else:
-            cell.stopped, cell.stop_heard = True, False
+            cell.stopped = True
+            cell.unheard += 1
             self.signal(signal.SIGINT)
-            self.answer_input(self.session.msg("input_reply", {"value": None}))
+            self.answer_input(None)
             asyncio.get_running_loop().call_later(STOP_SECONDS, self.tell_of_stop, cell)
 
     def tell_of_stop(self, cell):
-        text = STOP_HEARD if cell.stop_heard else STOP_UNHEARD
+        if cell.unheard > 1:
+            self.end(cell)
+            return
+        text = STOP_UNHEARD if cell.unheard else STOP_HEARD
         if cell.running and cell.told != text:
             cell.told = text
             self.print("stderr", text)
+
+    def end(self, cell):
+        """Ends the JavaScript that runs. Were the cell waiting, its answer would never come."""
+        if not cell.running or cell.terminated:
+            return
+        cell.terminated = True
+        self.tell_stock("control", "interrupt_request", {})
+        # If the cell has awaited, the stock kernel answers when its promise is collected.
+        self.signal(signal.SIGUSR1)
+        asyncio.get_running_loop().call_later(END_CELL_SECONDS, self.give_up, cell)
+
+    def give_up(self, cell):
+        if cell.running:
+            cell.given_up = True
+            for reply in self.replies.values():
+                if not reply.done():
+                    reply.set_result({"status": "error"} | NOT_ENDED)
+            self.replies.clear()
 
     def report_end(self, code):
         for read in self.native:
@@ -359,31 +579,28 @@ class Relay:
         if self.cell and self.cell.running:
             error = {"ename": "DenoEnded", "evalue": text, "traceback": [text]}
             self.publish("error", error, self.cell.request)
-            self.answer(self.cell, {"status": "error"} | error)
+            self.finish(self.cell, {"status": "error"} | error)
 
 
-TERMINATED = {
-    "ename": "Stopped",
-    "evalue": "the cell was ended where it stood",
-    "traceback": ["Stopped: the cell was ended where it stood; all variables are kept"],
-}
+def without_colours(data):
+    text = data.get("text/plain")
+    return data | {"text/plain": re.sub(r"\x1b\[[\d;]*m", "", text)} if text else data
 
 
-def syntax_error(code):
-    """The error that the stock kernel keeps to itself, as the formatter tells it."""
-    command = [DENO, "fmt", "--no-config", "--ext", "ts", "-"]
-    environment = os.environ | {"NO_COLOR": "1"}
-    told = subprocess.run(
-        command, input=code, capture_output=True, check=False, text=True, env=environment
-    ).stderr
-    parts = re.search(r"SyntaxError: (.+?)\n(.+?)\n +at \S+:(\d+):(\d+)", told, re.DOTALL)
-    if parts is None:
-        evalue = "the stock Deno kernel did not run the cell and gives no reason"
-        return {"ename": "Error", "evalue": evalue, "traceback": [f"Error: {evalue}"]}
-    message, excerpt, line, column = parts.groups()
-    evalue = f"{message} (line {line}, column {column})"
-    traceback = [f"SyntaxError: {evalue}", *excerpt.split("\n")]
-    return {"ename": "SyntaxError", "evalue": evalue, "traceback": traceback}
+def unknown(kind):
+    evalue = f"the Deno kernel does not know {kind!r}"
+    return {"status": "error"} | error_content("UnknownRequest", evalue)
+
+
+def no_debugger(request):
+    """A response of the Debug Adapter Protocol."""
+    return {
+        "type": "response",
+        "request_seq": request.get("seq"),
+        "command": request.get("command"),
+        "success": False,
+        "message": "the Deno kernel has no debugger",
+    }
 
 
 async def parent_ended():

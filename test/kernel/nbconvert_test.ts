@@ -5,6 +5,7 @@ import {
   manyCells,
   type Notebook,
   notebookOf,
+  textOf,
 } from "../helpers/notebook.ts";
 
 function nbconvert(file: string, stderr: "piped" | "null" = "piped") {
@@ -23,6 +24,20 @@ Deno.test("nbconvert keeps every output of 150 cells under its own cell", async 
   const notebook: Notebook = JSON.parse(await Deno.readTextFile(file));
   assert.equal(notebook.cells.length, 150);
   assert.deepEqual(incompleteCells(notebook), []);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("nbconvert files 20,000 printed lines as few outputs", async () => {
+  const folder = await Deno.makeTempDir();
+  const file = `${folder}/chatter.ipynb`;
+  const cell = `for (let i = 0; i < 20_000; i++) console.log("line", i);`;
+  await Deno.writeTextFile(file, notebookOf([cell]));
+  const { code, stderr } = await nbconvert(file).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  const { cells: [chatter] }: Notebook = JSON.parse(await Deno.readTextFile(file));
+  const lines = Array.from({ length: 20_000 }, (_, i) => `line ${i}`);
+  assert.equal(textOf(chatter!), lines.join("\n"));
+  assert.ok(chatter!.outputs.length < 400, `${chatter!.outputs.length} outputs`);
   await Deno.remove(folder, { recursive: true });
 });
 

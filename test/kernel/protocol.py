@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 
+import zmq
+from fuzz import frames
 from jupyter_client.manager import start_new_kernel
 
-SECONDS = 20
+SECONDS = 60
 
 
 def outputs_until_idle(client, request):
@@ -25,8 +27,10 @@ def outputs_until_idle(client, request):
             outputs.append([content["name"], content["text"]])
         elif kind == "error":
             outputs.append(["error", content["ename"], content["evalue"], *content["traceback"]])
+        elif kind == "clear_output":
+            outputs.append([kind])
         elif kind in ("display_data", "execute_result"):
-            outputs.append([kind, content["data"]["text/plain"]])
+            outputs.append([kind, *content["data"].values()])
 
 
 def reply_to(client, request, channel="shell"):
@@ -144,6 +148,14 @@ def stop(manager, client):
         console.log("stopped");"""
     answers["cooperative"] = run_all(client, [loop, 'console.log("must not run")', "1"], press)
     answers["endless"] = run(client, "while (true) {}", lambda: press(2))
+    answers["awaited"] = run(client, "await 0; for (;;) {}", lambda: press(2))
+    timer = "await new Promise((done) => setTimeout(done, 10)); for (;;) {}"
+
+    def press_twice():
+        press()
+        manager.interrupt_kernel()
+
+    answers["atOnce"] = run(client, timer, press_twice)
     answers["deaf"] = run(client, "await new Promise((d) => setTimeout(d, 3500)); 5", press)
     ask = """console.log(prompt("name?"))"""
     answers["asking"] = run(client, ask, press, allow_stdin=True)
@@ -153,6 +165,21 @@ def stop(manager, client):
         client, ['throw new Error("first")', "2"], stop_on_error=False
     )
     return answers
+
+
+def held(manager, client):
+    """Stops a cell whose promise cannot be collected."""
+
+    def press_twice():
+        time.sleep(0.5)
+        manager.interrupt_kernel()
+        manager.interrupt_kernel()
+
+    code = "const loop = (async () => { await 0; for (;;) {} })(); await loop"
+    answers = {"held": run(client, code, press_twice)}
+    manager.restart_kernel()
+    client.wait_for_ready(timeout=SECONDS)
+    return answers | {"restarted": run(client, "1")}
 
 
 def restart(manager, client):
@@ -194,6 +221,117 @@ def deno_ended(manager, client):
     while manager.is_alive():
         time.sleep(0.1)
     return answer | {"code": manager.provisioner.process.returncode, "after": group_after(manager)}
+
+
+def chatter(manager, client):
+    """Counts the messages in which many lines arrive."""
+    turns = 'for (let i = 0; i < 2000; i++) { console.log("out", i); console.error("err", i); }'
+    order = """
+        console.log("a"); console.error("b"); console.log("c");
+        Deno.jupyter.broadcast("display_data", { data: { "text/plain": "D" }, metadata: {} });
+        console.log("e"); Deno.jupyter.broadcast("clear_output", { wait: true });
+        console.log("f"); throw new Error("last")"""
+    return {
+        "lines": run(client, 'for (let i = 0; i < 20000; i++) console.log("line", i);'),
+        "turns": run(client, turns),
+        "order": run(client, order),
+        "html": run(client, "Deno.jupyter.html`<b>a</b>`"),
+        "odd": run(client, 'Deno.jupyter.broadcast("stream", { name: [], text: 5 }); 0'),
+        "slow": run(client, "console.log(1); await new Promise((d) => setTimeout(d, 500)); 2"),
+    }
+
+
+def unread(manager, client):
+    """Counts what is kept for a subscriber that does not read, and for one that does."""
+    connection = manager.get_connection_info()
+    subscriber = zmq.Context.instance().socket(zmq.SUB)
+    subscriber.set_hwm(1)
+    subscriber.rcvbuf = 4096
+    subscriber.linger = 0
+    subscriber.connect(f"tcp://{connection['ip']}:{connection['iopub_port']}")
+    subscriber.subscribe(b"")
+    time.sleep(1)
+    kilobyte = '"x".repeat(1000)'
+    display = f"Deno.jupyter.display({{ 'text/plain': {kilobyte} }}, {{ raw: true }})"
+    pause = "await new Promise((done) => setTimeout(done, 300))"
+    loop = f"for (let i = 0; i < 16000; i++) {{ {display}; if (i % 1000 === 0) {pause}; }} 0"
+    read = run(client, loop)["outputs"]
+    kept = 0
+    while subscriber.poll(1000):
+        subscriber.recv_multipart()
+        kept += 1
+    return {"read": len(read), "kept": kept}
+
+
+def errors(manager, client):
+    client.session.pack = lambda part: json.dumps(part, default=str).encode()
+    return {
+        "cause": run(
+            client, 'throw new Error("top", { cause: new RangeError("below", { cause: "root" }) })'
+        ),
+        "object": run(client, 'throw { plain: "object" }'),
+        "bare": run(client, "throw Object.create(null)"),
+        "text": run(client, 'throw "text"'),
+        "value": run(client, '"\\ud800"'),
+        "printed": run(client, 'console.log("\\ud800!")'),
+        "sent": run(client, "console.log('\ud800!')"),
+        "after": run(client, "1"),
+    }
+
+
+def answers(manager, client):
+    """Requests that jupyter_kernel_test does not make."""
+
+    def ask(kind, content, channel="shell"):
+        message = client.session.msg(kind, content)
+        getattr(client, f"{channel}_channel").send(message)
+        return reply_to(client, message["header"]["msg_id"], channel)
+
+    run(client, "const six = 6;")
+    expressions = {"value": "six * 7", "none": "undefined", "wrong": "missing", "syntax": "1 +"}
+    return {
+        "expressions": run(client, "1", user_expressions=expressions),
+        "silent": run(client, 'console.log("x"); Deno.jupyter.md`x`', silent=True),
+        "silent_error": run(client, "throw new Error()", silent=True),
+        "member": ask("complete_request", {"code": "six.toFi", "cursor_pos": 8}),
+        "inspect": ask("inspect_request", {"code": "1 + six", "cursor_pos": 6}),
+        "inspect_nothing": ask("inspect_request", {"code": "1 + ", "cursor_pos": 4}),
+        "unknown": ask("odd_request", {}),
+        "unknown_control": ask("odd_request", {}, "control"),
+        "malformed": ask("complete_request", {}),
+        "debug": ask(
+            "debug_request", {"seq": 3, "type": "request", "command": "initialize"}, "control"
+        ),
+    }
+
+
+def fuzz(manager, client):
+    """Sends 10,000 mutated messages to the five ports and runs a cell then."""
+    run(client, "const kept = 41;")
+    connection = manager.get_connection_info()
+    kinds = {"shell": zmq.DEALER, "control": zmq.DEALER, "stdin": zmq.DEALER, "hb": zmq.DEALER,
+             "iopub": zmq.XSUB}  # fmt: skip
+    sockets = []
+    for name, kind in kinds.items():
+        socket = zmq.Context.instance().socket(kind)
+        socket.linger = 0
+        socket.connect(f"tcp://{connection['ip']}:{connection[f'{name}_port']}")
+        sockets.append(socket)
+    for number, message in enumerate(frames(client.session, 10_000, seed=12)):
+        socket = sockets[0 if number % 2 else number // 2 % len(sockets)]
+        socket.send_multipart(message or [b""])
+        while socket.poll(0):
+            socket.recv_multipart()
+    request = client.kernel_info()
+    while client.get_shell_msg(timeout=120)["parent_header"].get("msg_id") != request:
+        pass
+    client.hb_channel.unpause()
+    for _ in range(10):  # what is still on its way may stop or abort a cell
+        answer = run(client, "kept + 1")
+        if answer["reply"]["status"] == "ok":
+            break
+    answer["outputs"] = [output for output in answer["outputs"] if output[0] != "stray"]
+    return answer | {"beats": client.hb_channel.is_beating()}
 
 
 def main():
