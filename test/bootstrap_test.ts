@@ -59,7 +59,10 @@ from pathlib import Path
 wheel = Path("other-1-py3-none-any.whl").absolute()
 wheel.write_text("another file")
 Path("requirements.txt").write_text(f"other @ {wheel.as_uri()} --hash=sha256:{64 * '0'}")`);
-  match(text, /^Cannot set up: a package is not the file that this project was tested with: do not /);
+  match(
+    text,
+    /^Cannot set up: a package is not the file that this project was tested with: do not /,
+  );
 });
 
 Deno.test("set-up installs nothing without a hash", async () => {
