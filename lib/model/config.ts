@@ -8,6 +8,9 @@ export interface ModelConfig extends EncoderConfig {
   modelType: ModelType;
 }
 
+const CORRECT = "Correct it, or download the file again";
+const UNSUPPORTED = "Nothing else is supported: choose another checkpoint";
+
 /** What a number may be. */
 interface Range {
   range: string;
@@ -33,9 +36,6 @@ const below = (limit: number): Range => ({
   holds: (value) => Number.isInteger(value) && value >= 0 && value < limit,
 });
 
-/** Fields in which null means the default. */
-const NULLABLE = ["classifier_dropout", "pad_token_id"];
-
 /**
  * Reads a checkpoint's config.json; fields that it lacks have Transformers' defaults.
  *
@@ -51,34 +51,37 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
     );
   }
   const raw = await readJson(path);
-  const refuse = (key: string, range: string, value: unknown): never => {
+  const refuse = (key: string, range: string, value: unknown, remedy = CORRECT): never => {
     throw new TypeError(
       `Cannot load ${path} as '${key}' must be ${range}: current value is ` +
-        clip(`${JSON.stringify(value)}`),
+        `${clip(`${JSON.stringify(value)}`)}. ${remedy}`,
     );
   };
   const requireOneOf = (key: string, allowed: unknown[]) => {
     const range = allowed.filter((x) => x !== undefined).join(" or ");
-    if (!allowed.includes(raw[key])) refuse(key, range, raw[key]);
+    if (!allowed.includes(raw[key])) refuse(key, range, raw[key], UNSUPPORTED);
   };
   requireOneOf("model_type", Object.keys(families));
   const modelType = raw.model_type as ModelType;
-  const { fields, defaults, fixed, positions } = families[modelType];
-  const named = (key: string) => fields[key] ?? key;
+  const { fields, aliases, nullable, defaults, fixed, positions } = families[modelType];
+  const named = (key: string) =>
+    aliases?.includes(key) && Object.hasOwn(raw, key) ? key : fields[key] ?? key;
   requireOneOf(named("hidden_act"), ["gelu", undefined]);
   requireOneOf("position_embedding_type", ["absolute", undefined]);
   requireOneOf("is_decoder", [false, undefined]);
   requireOneOf("add_cross_attention", [false, undefined]);
+  const perLayer = raw.per_layer_config ?? undefined;
+  if (perLayer !== undefined) refuse("per_layer_config", "left out", perLayer, UNSUPPORTED);
   const number = (key: string, { range, holds }: Range, fallback?: number): number => {
     const given = raw[named(key)];
-    const isAbsent = given === undefined || given === null && NULLABLE.includes(key);
+    const isAbsent = given === undefined || given === null && nullable.includes(key);
     const value = fixed?.[key] ?? (isAbsent ? defaults[key] ?? fallback : given);
     if (typeof value === "number" && holds(value)) return value;
     return refuse(named(key), range, value);
   };
-  const vocabSize = number("vocab_size", COUNT);
-  const hiddenSize = number("hidden_size", COUNT);
-  const numAttentionHeads = number("num_attention_heads", COUNT);
+  const vocabSize = number("vocab_size", COUNT, 30522);
+  const hiddenSize = number("hidden_size", COUNT, 768);
+  const numAttentionHeads = number("num_attention_heads", COUNT, 12);
   if (hiddenSize % numAttentionHeads) {
     const range = `a divisor of '${named("hidden_size")}', ${hiddenSize}`;
     refuse(named("num_attention_heads"), range, numAttentionHeads);
@@ -95,9 +98,9 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
     vocabSize,
     hiddenSize,
     ...defaults.embedding_size && { embeddingSize: number("embedding_size", COUNT) },
-    numHiddenLayers: number("num_hidden_layers", LAYERS),
+    numHiddenLayers: number("num_hidden_layers", LAYERS, 12),
     numAttentionHeads,
-    intermediateSize: number("intermediate_size", COUNT),
+    intermediateSize: number("intermediate_size", COUNT, 3072),
     maxPositionEmbeddings,
     typeVocabSize: number("type_vocab_size", COUNT, 2),
     layerNormEps: number("layer_norm_eps", NOT_NEGATIVE, 1e-12),

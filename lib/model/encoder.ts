@@ -6,7 +6,7 @@ import { differentiable } from "../kernels/differentiable.ts";
 import { dropout } from "../kernels/dropout.ts";
 import { gelu } from "../kernels/gelu.ts";
 import { addNorm } from "../kernels/norm.ts";
-import type { EmbeddingTable, Family, Network } from "./families/family.ts";
+import type { EmbeddingTable, EncoderConfig, Family, Network } from "./families/family.ts";
 
 /** The lowest float32: what padding adds to attention's scores in Transformers. */
 const LOWEST = -(2 - 2 ** -23) * 2 ** 127;
@@ -41,7 +41,7 @@ export function encode(
     position_embeddings: family.positions.ids(batch, config.padTokenId),
   };
   const embeddings = `${family.prefix}embeddings`;
-  const untrained = paddingInTexts(batch, config.padTokenId);
+  const untrained = paddingInTexts(batch, config);
   const rows = family.embeddings.map((table) => {
     const rows = tf.gather(
       network.parameter<tf.Tensor2D>(`${embeddings}.${table}.weight`),
@@ -74,7 +74,8 @@ export function encode(
 }
 
 /** Where a text has the padding's own id as a token, as a mask [B·T, 1]; undefined where none has. */
-function paddingInTexts({ inputIds, attentionMask }: Batch, padTokenId: number) {
+function paddingInTexts({ inputIds, attentionMask }: Batch, { padTokenId, raw }: EncoderConfig) {
+  if (raw.pad_token_id === null) return; // torch's padding_idx is None then, and every row is trained
   const mask = inputIds.map((id, i) => id === padTokenId ? attentionMask[i]! : 0);
   return mask.includes(1) ? tf.tensor2d(mask, [mask.length, 1], "bool") : undefined;
 }

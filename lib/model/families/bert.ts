@@ -15,6 +15,7 @@ export const bertEncoder = (
   Family,
   | "prefix"
   | "fields"
+  | "nullable"
   | "defaults"
   | "embeddings"
   | "padded"
@@ -24,6 +25,7 @@ export const bertEncoder = (
 > => ({
   prefix,
   fields: {},
+  nullable: ["classifier_dropout", "pad_token_id"],
   defaults: {},
   embeddings: ["word_embeddings", "token_type_embeddings", "position_embeddings"],
   padded: ["word_embeddings"],

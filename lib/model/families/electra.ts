@@ -9,10 +9,8 @@ export const electra: Family = {
   architecture: "ElectraForSequenceClassification",
   ignored: /^(discriminator_predictions|generator_predictions|generator_lm_head)\.|\.position_ids$/,
   defaults: {
-    vocab_size: 30522,
     embedding_size: 128,
     hidden_size: 256,
-    num_hidden_layers: 12,
     num_attention_heads: 4,
     intermediate_size: 1024,
   },

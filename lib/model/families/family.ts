@@ -85,6 +85,10 @@ export interface Family {
   ignored: RegExp;
   /** Names of fields of config.json that differ from BERT's, by BERT's name. */
   fields: Record<string, string>;
+  /** BERT's names that config.json may have too; they go before the family's own (`attribute_map`). @default {none} */
+  aliases?: string[];
+  /** Fields, by BERT's name, in which null means the default. */
+  nullable: string[];
   /**
    * Defaults of fields that config.json lacks, by BERT's name, where they differ from BERT's. The field `embedding_size`,
    * which BERT does not have, is read only if it has a default.

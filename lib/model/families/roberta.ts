@@ -38,7 +38,8 @@ export const roberta: Family = {
   ...bertEncoder("roberta."),
   architecture: "RobertaForSequenceClassification",
   ignored: /^lm_head\.|^(roberta\.)?pooler\.|\.position_ids$/,
-  defaults: { pad_token_id: 1 },
+  nullable: ["classifier_dropout"], // positions count from the padding's id
+  defaults: { vocab_size: 50265, pad_token_id: 1 },
   padded: ["word_embeddings", "position_embeddings"],
   positions: afterPadding,
   ...twoLayerHead(tf.tanh),

@@ -5,4 +5,5 @@ import { roberta } from "./roberta.ts";
 export const xlmRoberta: Family = {
   ...roberta,
   architecture: "XLMRobertaForSequenceClassification",
+  defaults: { pad_token_id: 1 },
 };
