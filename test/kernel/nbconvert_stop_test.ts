@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { openDevice } from "lightweight-finetuning";
+import { isFile, lockFolder } from "../../lib/files.ts";
 import { namesIn, outcome, resumableTrainer } from "../helpers/resumable.ts";
 import { jupyter, notebookOf, root } from "../helpers/notebook.ts";
 
@@ -27,22 +28,27 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
       args: ["nbconvert", "--to", "notebook", "--execute", "--inplace", `${folder}/train.ipynb`],
       stderr: "null",
     }).spawn();
-    const until = async (subfolder: string, pattern: RegExp, isThere = true) => {
+    const until = async (what: string, isSo: () => Promise<boolean>) => {
       for (let tries = 0; tries < 300; tries++) {
-        const names = await namesIn(`${folder}/${subfolder}`).catch(() => []);
-        if (names.some((name) => pattern.test(name)) === isThere) return;
+        if (await isSo().catch(() => false)) return;
         await new Promise((done) => setTimeout(done, 100));
       }
-      throw new Error(`waited 30 s for ${pattern} in ${subfolder}`);
+      throw new Error(`waited 30 s for ${what}`);
     };
-    await until(".", /^step$/);
+    const checkpoints = async () =>
+      (await namesIn(`${folder}/checkpoints`)).filter((name) => name !== ".lock");
+    const isFree = async () => {
+      (await lockFolder(`${folder}/checkpoints`))[Symbol.dispose]();
+      return true;
+    };
+    await until("a step", () => isFile(`${folder}/step`));
     nbconvert.kill(signal);
     await nbconvert.status;
     // The relay looks once a second whether nbconvert is gone; a step or two may be done meanwhile.
-    await until("checkpoints", /^checkpoint-\d+$/);
-    await until("checkpoints", /^\.lock$/, false);
+    await until("a checkpoint", async () => /^checkpoint-\d+$/.test(`${await checkpoints()}`));
+    await until("the end of training", isFree);
     const step = await Deno.readTextFile(`${folder}/step`);
-    assert.deepEqual(await namesIn(`${folder}/checkpoints`), [`checkpoint-${step}`]);
+    assert.deepEqual(await checkpoints(), [`checkpoint-${step}`]);
     assert.ok(Number(step) < 10, `the training went on to step ${step} of 25`);
     const whole = await outcome(await resumableTrainer(""));
     assert.deepEqual(await outcome(await resumableTrainer(`${folder}/checkpoints`)), whole);
