@@ -7,7 +7,7 @@ help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: ## install what is missing into .venv and node_modules
-	@$(PYTHON) bootstrap.py
+	@"$(PYTHON)" bootstrap.py
 
 run: setup ## run the five notebooks and write runs/$PROFILE/report (PROFILE=sample, quick or seed)
 	@$(DENO) task run
@@ -22,17 +22,17 @@ render: setup ## run the notebooks of $PROFILE and keep their outputs in noteboo
 	@$(DENO) task render
 
 parity: setup ## compare with Transformers, peft and PyTorch, live
-	@test -x .venv-parity/bin/python || $(PYTHON) -m venv .venv-parity
+	@test -x .venv-parity/bin/python || "$(PYTHON)" -m venv .venv-parity
 	@.venv-parity/bin/pip install -q -r test/parity/requirements.txt
 	@$(DENO) task parity
 
 soak: setup ## the long tests: kills, mutated files, a hostile Hub, thousands of steps
-	@test -x .venv-parity/bin/python || $(PYTHON) -m venv .venv-parity
+	@test -x .venv-parity/bin/python || "$(PYTHON)" -m venv .venv-parity
 	@.venv-parity/bin/pip install -q -r test/parity/requirements.txt
 	@$(DENO) task soak
 
 bench: setup ## compare the speed with Transformers, peft and PyTorch (an hour or two)
-	@test -x .venv-parity/bin/python || $(PYTHON) -m venv .venv-parity
+	@test -x .venv-parity/bin/python || "$(PYTHON)" -m venv .venv-parity
 	@.venv-parity/bin/pip install -q -r bench/requirements.txt
 	@$(DENO) task bench
 

@@ -132,11 +132,11 @@ export async function faultOf(path: string): Promise<string | undefined> {
  * The version of this library that wrote an intact checkpoint.
  *
  * @param path Its folder.
- * @returns Versions before 0.2.0 did not say theirs.
+ * @returns The version, or "before 0.3.0", as those did not say theirs.
  */
 export async function versionOf(path: string): Promise<string> {
   const { version } = await readJson(`${path}/${MANIFEST}`);
-  return typeof version === "string" ? version : "before 0.2.0";
+  return typeof version === "string" ? version : "before 0.3.0";
 }
 
 const namesIn = (folder: string) => Array.fromAsync(Deno.readDir(folder), ({ name }) => name);

@@ -127,7 +127,7 @@ Deno.test("Trainer reports a fault of a checkpoint whose manifest holds anything
 });
 
 Deno.test("a checkpoint says which version wrote it, and Trainer if it was another", async () => {
-  for (const [version, said] of [[VERSION], ["9.9.9", "9.9.9"], [undefined, "before 0.2.0"]]) {
+  for (const [version, said] of [[VERSION], ["9.9.9", "9.9.9"], [undefined, "before 0.3.0"]]) {
     await using folder = await crashedAt9();
     const path = `${folder.path}/checkpoint-8`;
     const manifest = JSON.parse(await Deno.readTextFile(`${path}/manifest.json`));
