@@ -46,6 +46,7 @@ export function fusedKernels(library: string): FusedKernels {
       const betas = [beta1, 1 - beta1, beta2, 1 - beta2];
       // An attribute that changes at every step would fill TensorFlow's cache of kernels.
       return tf.tidy(() => {
+        [mean, square].forEach(giveOwnBuffer);
         const values = tf.tensor1d([factor, decay, rate, correction, ...betas, epsilon]);
         return fused("AdamW", [weight, mean, square, gradient, values], 1)[0]!;
       });
@@ -59,6 +60,19 @@ const fused = <Results extends tf.Tensor[]>(
   outputs: Results["length"],
   attributes?: Record<string, number>,
 ) => rawOp(`Fused${name}`, inputs, attributes, outputs) as Results;
+
+/** What holds the numbers of a variable that {@link giveOwnBuffer} has seen. */
+const owned = new WeakSet<object>();
+
+/**
+ * Lets a variable be written in place: a tensor made from a typed array can share its memory with it, and a clone with
+ * another tensor.
+ */
+function giveOwnBuffer(variable: tf.Variable) {
+  if (owned.has(variable.dataId)) return;
+  variable.assign(tf.mul(variable, 1));
+  owned.add(variable.dataId);
+}
 
 /** Runs an op that draws dropout's numbers itself. */
 const withKey = <Results extends tf.Tensor[]>(

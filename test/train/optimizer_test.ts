@@ -76,3 +76,27 @@ Deno.test("isDecayed() knows normalisation by a name's part, in any case", () =>
   const names = ["x.norm", "norm.weight", "RMSNorm.weight", "x.normal.weight", "enorm.weight"];
   assert.deepEqual(names.map(isDecayed), [false, false, false, true, true]);
 });
+
+Deno.test("adamW() changes no array or tensor that its moments were made from, nor follows one", () => {
+  const [size, places] = [1000, 16];
+  for (let place = 0; place < places; place++) { // memory is shared at some places only
+    const numbers = new Float32Array(new ArrayBuffer(4 * (size + places)), 4 * place, size).fill(1);
+    const other = tf.tensor1d(numbers);
+    const moments = { mean: tf.variable(other, false), square: tf.variable(other.clone(), false) };
+    const weight = tf.variable(tf.zeros([size]));
+    const optimizer = adamW(new Map([["weight", weight]]));
+    optimizer.moments.set("weight", moments);
+    optimizer.step({ weight: tf.zeros([size]) }, 0.1, 1);
+    assert.ok(numbers.every((x) => x === 1), `an array ${4 * place} bytes into its buffer`);
+    assert.ok(other.dataSync().every((x) => x === 1));
+    numbers.fill(5);
+    for (const [moment, decay] of [[moments.mean, 0.9], [moments.square, 0.999]] as const) {
+      assert.ok(
+        moment.dataSync().every((x) => x === Math.fround(decay)),
+        `${moment.dataSync()[0]}`,
+      );
+    }
+    optimizer.dispose();
+    tf.dispose([other, weight]);
+  }
+});
