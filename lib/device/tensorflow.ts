@@ -59,10 +59,29 @@ async function load(binding: string): Promise<TensorFlowBackend> {
     "@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js"
   );
   await import("@tensorflow/tfjs-node-gpu/dist/register_all_kernels.js"); // and tfjs-core's gradients
-  const backend = new NodeJSKernelBackend(native, "@tensorflow/tfjs-node-gpu") as unknown;
-  tf.registerBackend("tensorflow", () => backend as tf.KernelBackend);
+  const kernels: unknown = new NodeJSKernelBackend(native, "@tensorflow/tfjs-node-gpu");
+  tf.registerBackend("tensorflow", () => kernels as tf.KernelBackend);
   await tf.setBackend("tensorflow");
-  return backend as TensorFlowBackend;
+  const backend = kernels as TensorFlowBackend;
+  backend.executeSingleOutput = explained(backend.executeSingleOutput.bind(backend));
+  backend.executeMultipleOutputs = explained(backend.executeMultipleOutputs.bind(backend));
+  return backend;
+}
+
+/** TensorFlow's errors give a number and a reason; these say which op failed, and on what. */
+function explained<Rest extends unknown[], Result>(
+  execute: (op: string, attributes: OpAttribute[], inputs: tf.Tensor[], ...rest: Rest) => Result,
+): typeof execute {
+  return (op, attributes, inputs, ...rest) => {
+    try {
+      return execute(op, attributes, inputs, ...rest);
+    } catch (error) {
+      const reason = (error as Error).message.replace(/^Invalid TF_Status: \d+\s+Message: /, "");
+      const shapes = inputs.map(({ shape }) => `[${shape}]`).join(", ");
+      const says = reason.startsWith("Cannot ") ? "" : `Cannot compute ${op} of ${shapes}: `; // ours do
+      throw new Error(says + reason, { cause: error });
+    }
+  };
 }
 
 /** An attribute of an op: a type by TensorFlow's name for it, a boolean, or a float. */

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import * as tf from "@tensorflow/tfjs-core";
 import { openDevice } from "lightweight-finetuning";
 import { port, usePort } from "../../lib/device/port.ts";
+import { rawOp } from "../../lib/device/tensorflow.ts";
 
 await openDevice();
 
@@ -18,6 +20,22 @@ Deno.test("a port's bytes are those that were packed", () => {
   const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
   const unpacked = port().unpackBytes(port().packBytes(bytes.subarray(4)));
   assert.deepEqual([...unpacked.dataSync()], [...bytes.subarray(4)]);
+});
+
+Deno.test("an error of TensorFlow says which op failed, on what, and why", () => {
+  const before = tf.memory().numTensors;
+  const reshape = () =>
+    rawOp("Reshape", [tf.ones([3]), tf.tensor1d([2], "int32")], {
+      T: "TF_FLOAT",
+      Tshape: "TF_INT32",
+    });
+  assert.throws(() => tf.tidy(reshape), {
+    name: "Error",
+    message:
+      "Cannot compute Reshape of [3], [1]: Input to reshape is a tensor with 3 values, but the " +
+      "requested shape has 2",
+  });
+  assert.equal(tf.memory().numTensors, before);
 });
 
 Deno.test("only lib/device/ knows TensorFlow, and reads without waiting", async () => {
