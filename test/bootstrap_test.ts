@@ -83,6 +83,25 @@ Deno.test("set-up installs nothing without a hash", async () => {
   match(pip![0]!, /--require-hashes/);
 });
 
+Deno.test("set-up takes the build of TensorFlow that PyPI has for the processor", async () => {
+  const file = await Deno.readTextFile(`${root}requirements/tensorflow-cpu.txt`);
+  const lines = file.split("\n").filter((line) => line.startsWith("tensorflow"));
+  const { stdout } = await new Deno.Command(`${root}.venv/bin/python`, {
+    args: [
+      "-c",
+      `
+import sys
+from packaging.requirements import Requirement
+for machine in "x86_64", "aarch64":
+    for requirement in map(Requirement, sys.argv[1:]):
+        if not requirement.marker or requirement.marker.evaluate({"platform_machine": machine}):
+            print(machine, requirement.name)`,
+      ...lines.map((line) => line.replace(/ *\\$/, "")),
+    ],
+  }).output();
+  equal(new TextDecoder().decode(stdout), "x86_64 tensorflow-cpu\naarch64 tensorflow\n");
+});
+
 for (const [source, compile] of [["FUSED", "compile_kernels"], ["QUIET", "compile_binding"]]) {
   Deno.test(`set-up does not ${compile} of ours that have a warning`, async () => {
     const folder = await Deno.makeTempDir();
