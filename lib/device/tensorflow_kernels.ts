@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { checkDraw } from "./philox.ts";
 import type { Dropout, FusedKernels } from "./port.ts";
 import { rawOp } from "./tensorflow.ts";
 
@@ -43,6 +44,8 @@ export function fusedKernels(library: string): FusedKernels {
       }),
     adamW(weight, mean, square, gradient, numbers) {
       const { factor, decay, rate, correction, beta1, beta2, epsilon } = numbers;
+      own(mean);
+      own(square);
       const betas = [beta1, 1 - beta1, beta2, 1 - beta2];
       // An attribute that changes at every step would fill TensorFlow's cache of kernels.
       return tf.tidy(() => {
@@ -51,6 +54,16 @@ export function fusedKernels(library: string): FusedKernels {
       });
     },
   };
+}
+
+/** Buffers that hold no variable's numbers but one's: made here, shared with no array, slice or clone. */
+const owned = new WeakSet<object>();
+
+/** Gives a variable that is to be written in place a buffer of its own; once, if no clone is made of it later. */
+function own(variable: tf.Variable) {
+  if (owned.has(variable.dataId) && tf.backend().refCount(variable.dataId) === 1) return;
+  tf.tidy(() => variable.assign(rawOp("DeepCopy", [variable], { T: "TF_FLOAT" })[0]!));
+  owned.add(variable.dataId);
 }
 
 const fused = <Results extends tf.Tensor[]>(
@@ -66,6 +79,7 @@ const withKey = <Results extends tf.Tensor[]>(
   run: (key: tf.Tensor, rate: number) => Results,
 ): Results =>
   tf.tidy(() => {
-    const { key, rate } = dropout ?? { key: [0, 0], rate: 0 };
+    const { key, rate } = dropout ?? { key: [0, 0] as const, rate: 0 };
+    checkDraw(0, key);
     return run(tf.tensor1d([...key], "int32"), rate);
   });
