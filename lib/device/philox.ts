@@ -2,11 +2,32 @@
 export type Key = readonly [seed: number, draw: number];
 
 /**
+ * Checks a request for random numbers: how many, and the seed and number of the draw.
+ *
+ * @throws {RangeError} When the count is none that a device can make, or a number of the key has more than 32 bits.
+ */
+export function checkDraw(count: number, [seed, draw]: Key) {
+  const check = (name: string, value: number, least: number, end: number) => {
+    if (Number.isInteger(value) && value >= least && value < end) return;
+    throw new RangeError(
+      `Cannot draw random numbers as '${name}' must be an integer from ${least} to ${end - 1}: ` +
+        `current value is ${value}`,
+    );
+  };
+  check("count", count, 0, 2 ** 31);
+  check("seed", seed, -(2 ** 31), 2 ** 32);
+  check("draw", draw, -(2 ** 31), 2 ** 32);
+}
+
+/**
  * The numbers in [0, 1) of a draw, computed on the host: the same bits as TensorFlow's StatelessRandomUniform.
  *
+ * @throws {RangeError} As {@link checkDraw} does.
  * @see Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, 2011 (Philox4x32-10); stateless_random_ops.cc
  */
-export function uniformNumbers(count: number, [seed, draw]: Key): Float32Array {
+export function uniformNumbers(count: number, key: Key): Float32Array {
+  checkDraw(count, key);
+  const [seed, draw] = key;
   const numbers = new Float32Array(count);
   const words: Words = [seed, seed >> 31, draw, draw >> 31];
   scramble(words, 0x3ec8f720, 0x02461e29);
@@ -23,9 +44,11 @@ export function uniformNumbers(count: number, [seed, draw]: Key): Float32Array {
  * The numbers of mean 0 and standard deviation 1 of a draw, by Box and Muller, computed on the host: the same bits as
  * TensorFlow's StatelessRandomNormal on a CPU.
  *
+ * @throws {RangeError} As {@link checkDraw} does.
  * @see Box and Muller, A Note on the Generation of Random Normal Deviates, 1958; random_distributions_utils.h
  */
 export function normalNumbers(count: number, key: Key): Float32Array {
+  checkDraw(count, key);
   const { fround, max, PI, sqrt } = Math;
   const { logf, sinf, cosf } = floats ??= loadFloats();
   const uniform = uniformNumbers(count + count % 2, key);

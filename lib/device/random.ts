@@ -1,4 +1,4 @@
-import { type Key, normalNumbers, uniformNumbers } from "./philox.ts";
+import { checkDraw, type Key, normalNumbers, uniformNumbers } from "./philox.ts";
 
 /**
  * The one source of randomness: a counter-based generator (Philox; Salmon et al., 2011), the same on every device. The
@@ -26,15 +26,14 @@ export interface Random {
  * @throws {RangeError} When the seed is no such integer.
  */
 export function createRandom(seed: number, draws = 0): Random {
-  if (!Number.isInteger(seed) || seed < -(2 ** 31) || seed >= 2 ** 32) {
-    throw new RangeError(
-      `Cannot draw random numbers as 'seed' must be an integer of 32 bits: current value is ${seed}`,
-    );
-  }
+  checkDraw(0, [seed, draws]);
   const random: Random = {
     seed,
     draws,
-    key: () => [seed, random.draws++],
+    key() {
+      checkDraw(0, [seed, random.draws]);
+      return [seed, random.draws++];
+    },
     uniform: (count) => uniformNumbers(count, random.key()),
     normal: (count) => normalNumbers(count, random.key()),
   };

@@ -8,6 +8,9 @@ import type { Libraries } from "./libraries.ts";
 export interface TensorFlowBackend {
   isUsingGpuDevice: boolean;
   binding: Record<"TF_Version", string> & Record<`TF_${string}`, number>;
+  /** Makes a tensor of numbers; TensorFlow gets them when an op first needs them. */
+  write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): object;
+  readSync(data: object): tf.BackendValues;
   executeSingleOutput(name: string, attributes: OpAttribute[], inputs: tf.Tensor[]): tf.Tensor;
   executeMultipleOutputs(
     name: string,
@@ -59,29 +62,46 @@ async function load(binding: string): Promise<TensorFlowBackend> {
     "@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js"
   );
   await import("@tensorflow/tfjs-node-gpu/dist/register_all_kernels.js"); // and tfjs-core's gradients
-  const kernels: unknown = new NodeJSKernelBackend(native, "@tensorflow/tfjs-node-gpu");
-  tf.registerBackend("tensorflow", () => kernels as tf.KernelBackend);
+  const backend = new NodeJSKernelBackend(native, "@tensorflow/tfjs-node-gpu") as unknown;
+  tf.registerBackend("tensorflow", () => backend as tf.KernelBackend);
   await tf.setBackend("tensorflow");
-  const backend = kernels as TensorFlowBackend;
-  backend.executeSingleOutput = explained(backend.executeSingleOutput.bind(backend));
-  backend.executeMultipleOutputs = explained(backend.executeMultipleOutputs.bind(backend));
-  return backend;
+  return guard(backend as TensorFlowBackend);
 }
 
-/** TensorFlow's errors give a number and a reason; these say which op failed, and on what. */
-function explained<Rest extends unknown[], Result>(
-  execute: (op: string, attributes: OpAttribute[], inputs: tf.Tensor[], ...rest: Rest) => Result,
-): typeof execute {
-  return (op, attributes, inputs, ...rest) => {
-    try {
-      return execute(op, attributes, inputs, ...rest);
-    } catch (error) {
-      const reason = (error as Error).message.replace(/^Invalid TF_Status: \d+\s+Message: /, "");
-      const shapes = inputs.map(({ shape }) => `[${shape}]`).join(", ");
-      const says = reason.startsWith("Cannot ") ? "" : `Cannot compute ${op} of ${shapes}: `; // ours do
-      throw new Error(says + reason, { cause: error });
-    }
-  };
+/** Keeps the caller's arrays apart from TensorFlow's, which would share them, and explains its errors. */
+function guard(backend: TensorFlowBackend): TensorFlowBackend {
+  const { write, readSync, executeMultipleOutputs } = backend;
+  return Object.assign(
+    backend,
+    {
+      write: (values, ...rest) => write.call(backend, values.slice(), ...rest),
+      // A tensor that no op has used yet would give the array that is to become its buffer.
+      readSync: (data) => readSync.call(backend, data).slice(),
+      executeSingleOutput: (...op) => backend.executeMultipleOutputs(...op, 1)[0]!,
+      executeMultipleOutputs(name, attributes, inputs, outputs) {
+        try {
+          return executeMultipleOutputs.call(backend, name, attributes, inputs, outputs);
+        } catch (error) {
+          throw explain(name, inputs, error as Error);
+        }
+      },
+    } satisfies Partial<TensorFlowBackend>,
+  );
+}
+
+/** An op's error as a sentence, which those of our own kernels already are. */
+function explain(name: string, inputs: tf.Tensor[], error: Error): Error {
+  const [, text = error.message] = /^Invalid TF_Status: \d+\nMessage: (.*)/s.exec(error.message) ??
+    [];
+  const reason = text.replace(/\s+/g, " ").trim();
+  if (reason.startsWith("Cannot run ")) return new Error(reason, { cause: error });
+  const given = inputs.map(({ dtype, shape, isDisposed }) =>
+    isDisposed ? "a tensor that was disposed of" : `${dtype} [${shape}]`
+  );
+  return new Error(
+    `Cannot run ${name} on ${given.join(", ") || "no input"}: TensorFlow says '${reason}'`,
+    { cause: error },
+  );
 }
 
 /** An attribute of an op: a type by TensorFlow's name for it, a boolean, or a float. */

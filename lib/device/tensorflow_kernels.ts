@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { checkDraw } from "./philox.ts";
 import type { Dropout, FusedKernels } from "./port.ts";
 import { rawOp } from "./tensorflow.ts";
 
@@ -43,15 +44,26 @@ export function fusedKernels(library: string): FusedKernels {
       }),
     adamW(weight, mean, square, gradient, numbers) {
       const { factor, decay, rate, correction, beta1, beta2, epsilon } = numbers;
+      own(mean);
+      own(square);
       const betas = [beta1, 1 - beta1, beta2, 1 - beta2];
       // An attribute that changes at every step would fill TensorFlow's cache of kernels.
       return tf.tidy(() => {
-        [mean, square].forEach(giveOwnBuffer);
         const values = tf.tensor1d([factor, decay, rate, correction, ...betas, epsilon]);
         return fused("AdamW", [weight, mean, square, gradient, values], 1)[0]!;
       });
     },
   };
+}
+
+/** Buffers that hold no variable's numbers but one's: made here, shared with no array, slice or clone. */
+const owned = new WeakSet<object>();
+
+/** Gives a variable that is to be written in place a buffer of its own; once, if no clone is made of it later. */
+function own(variable: tf.Variable) {
+  if (owned.has(variable.dataId) && tf.backend().refCount(variable.dataId) === 1) return;
+  tf.tidy(() => variable.assign(rawOp("DeepCopy", [variable], { T: "TF_FLOAT" })[0]!));
+  owned.add(variable.dataId);
 }
 
 const fused = <Results extends tf.Tensor[]>(
@@ -61,25 +73,13 @@ const fused = <Results extends tf.Tensor[]>(
   attributes?: Record<string, number>,
 ) => rawOp(`Fused${name}`, inputs, attributes, outputs) as Results;
 
-/** What holds the numbers of a variable that {@link giveOwnBuffer} has seen. */
-const owned = new WeakSet<object>();
-
-/**
- * Lets a variable be written in place: a tensor made from a typed array can share its memory with it, and a clone with
- * another tensor.
- */
-function giveOwnBuffer(variable: tf.Variable) {
-  if (owned.has(variable.dataId)) return;
-  variable.assign(tf.mul(variable, 1));
-  owned.add(variable.dataId);
-}
-
 /** Runs an op that draws dropout's numbers itself. */
 const withKey = <Results extends tf.Tensor[]>(
   dropout: Dropout | undefined,
   run: (key: tf.Tensor, rate: number) => Results,
 ): Results =>
   tf.tidy(() => {
-    const { key, rate } = dropout ?? { key: [0, 0], rate: 0 };
+    const { key, rate } = dropout ?? { key: [0, 0] as const, rate: 0 };
+    checkDraw(0, key);
     return run(tf.tensor1d([...key], "int32"), rate);
   });

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Libraries } from "./libraries.ts";
+import { checkDraw } from "./philox.ts";
 import type { DevicePort } from "./port.ts";
 import { rawOp, type TensorFlowBackend } from "./tensorflow.ts";
 import { fusedKernels } from "./tensorflow_kernels.ts";
@@ -16,6 +17,7 @@ export function tensorFlowPort(
   return {
     uniform: (shape, key) =>
       tf.tidy(() => {
+        for (const size of [...shape, tf.util.sizeFromShape(shape)]) checkDraw(size, key);
         const inputs = [tf.tensor1d(shape, "int32"), tf.tensor1d([...key], "int32")];
         const types = { dtype: "TF_FLOAT", T: "TF_INT32", Tseed: "TF_INT32" } as const;
         return rawOp("StatelessRandomUniform", inputs, types)[0]!;
@@ -26,8 +28,13 @@ export function tensorFlowPort(
         const halves = tensors.map((x) => rawOp("L2Loss", [x], { T: "TF_FLOAT" })[0]!);
         return tf.mul(tf.addN(halves), 2);
       }),
-    packBytes: ({ buffer, byteOffset, length }) =>
-      tf.tensor1d(new Int32Array(buffer, byteOffset, length / 4), "int32"),
+    packBytes(bytes) {
+      if (bytes.length % 4 === 0) return tf.tensor1d(new Int32Array(bytes.slice().buffer), "int32");
+      throw new RangeError(
+        "Cannot pack bytes as their number must be a multiple of four: current value is " +
+          `${bytes.length}. Pad them`,
+      );
+    },
     unpackBytes: (packed) =>
       tf.tidy(() => {
         const bytes = rawOp("Bitcast", [packed], { T: "TF_INT32", type: "TF_UINT8" }); // [N / 4, 4]

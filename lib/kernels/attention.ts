@@ -14,6 +14,7 @@ import { drawDropout, drop } from "./dropout.ts";
  * @param heads A, the number of heads.
  * @param rate Dropout rate; without `random` there is no dropout.
  * @returns The result [B·Q, A·D].
+ * @throws {RangeError} When the heads do not divide the width; when `rate` is not at least 0 and below 1.
  * @see Vaswani et al., Attention Is All You Need, 2017, §3.2; Dao et al., FlashAttention, 2022, §3.1
  */
 export function attention(
@@ -25,6 +26,13 @@ export function attention(
   rate = 0,
   random?: Random,
 ): tf.Tensor2D {
+  if (!(heads > 0 && Number.isInteger(heads) && Number.isInteger(q.shape[1] / heads))) {
+    throw new RangeError(
+      `Cannot compute attention as 'heads' must be a divisor of ${
+        q.shape[1]
+      }: current value is ${heads}`,
+    );
+  }
   const { attention = plainAttention, attentionGrad = plainAttentionGrad } = port().kernels;
   const dropout = drawDropout(rate, random);
   return differentiable({ q, k, v }, (save) => {

@@ -10,9 +10,18 @@ export function dropout<T extends tf.Tensor>(x: T, rate: number, random?: Random
   return differentiable({ x }, () => drop(x, drawn), (dy) => ({ x: drop(dy, drawn) }));
 }
 
-/** Takes the draw of one application of dropout; none without `random` or at rate 0. */
-export const drawDropout = (rate: number, random?: Random): Dropout | undefined =>
-  random && rate ? { rate, key: random.key() } : undefined;
+/**
+ * Takes the draw of one application of dropout; none without `random` or at rate 0.
+ *
+ * @throws {RangeError} When the rate is not at least 0 and below 1.
+ */
+export function drawDropout(rate: number, random?: Random): Dropout | undefined {
+  if (!random || rate === 0) return undefined;
+  if (rate > 0 && rate < 1) return { rate, key: random.key() };
+  throw new RangeError(
+    `Cannot apply dropout as 'rate' must be at least 0 and below 1: current value is ${rate}`,
+  );
+}
 
 /** Applies dropout that has been drawn, forward or backward; it has no gradient of its own. */
 export function drop<T extends tf.Tensor>(x: T, drawn?: Dropout): T {

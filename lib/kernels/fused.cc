@@ -1,10 +1,14 @@
 // Fused CPU kernels, compiled at set-up and loaded by lib/device/tensorflow_kernels.ts. Each does in one pass over memory
 // what the plain version in the TypeScript file of its name composes of many ops, and draws dropout from the same numbers.
 
+#include <atomic>
 #include <cstring>
+#include <new>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/shape_inference.h"
@@ -18,6 +22,7 @@ using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
 
+using Sizes = absl::InlinedVector<int64_t, 4>;
 using Row = Eigen::Map<Eigen::ArrayXf>;
 using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
 using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
@@ -54,10 +59,22 @@ absl::Status matrix(OpKernelContext* context, int i, const char* name) {
   if (x.dims() == 2 && x.NumElements() > 0) return absl::OkStatus();
   return wrong(context, name, "a matrix that is not empty", x);
 }
-absl::Status shaped(OpKernelContext* context, int i, const char* name, const TensorShape& shape) {
+// The sizes are no TensorShape, which ends the process where their product overflows.
+absl::Status shaped(OpKernelContext* context, int i, const char* name, const Sizes& sizes) {
   const Tensor& x = context->input(i);
-  if (x.shape() == shape) return absl::OkStatus();
-  return wrong(context, name, shape.DebugString(), x);
+  if (x.shape().dim_sizes() == sizes) return absl::OkStatus();
+  return wrong(context, name, absl::StrCat("[", absl::StrJoin(sizes, ","), "]"), x);
+}
+
+// What a kernel writes in place may be no part of another input.
+absl::Status alone(OpKernelContext* context, int i, const char* name) {
+  const auto x = context->input(i).tensor_data();
+  for (int j = 0; j < context->num_inputs(); j++) {
+    const auto other = context->input(j).tensor_data();
+    if (j == i || x.end() <= other.begin() || other.end() <= x.begin()) continue;
+    return wrong(context->op_kernel().type_string(), name, "a buffer of its own", absl::StrCat("that of input ", j));
+  }
+  return absl::OkStatus();
 }
 
 const float* in(OpKernelContext* context, int i) { return context->input(i).flat<float>().data(); }
@@ -70,11 +87,20 @@ float* out(OpKernelContext* context, int i, const TensorShape& shape) {
   return status.ok() ? tensor->flat<float>().data() : nullptr;
 }
 
-// Calls work(begin, end) on TensorFlow's own threads; `cost` is a unit's in cycles.
+// Calls work(begin, end) on TensorFlow's own threads, which no exception may leave; `cost` is a unit's in cycles.
 template <typename Work>
-void parallel(OpKernelContext* context, int64_t units, int64_t cost, Work work) {
+void parallel(OpKernelContext* context, int64_t units, double cost, Work work) {
   const auto* workers = context->device()->tensorflow_cpu_worker_threads();
-  tensorflow::Shard(workers->num_threads, workers->workers, units, cost, work);
+  const auto cycles = int64_t(std::min(cost, 1e18 / units));
+  std::atomic<bool> full = false;
+  tensorflow::Shard(workers->num_threads, workers->workers, units, cycles, [&](int64_t begin, int64_t end) {
+    try {
+      work(begin, end);
+    } catch (const std::bad_alloc&) {
+      full = true;
+    }
+  });
+  if (full) throw std::bad_alloc();
 }
 
 // Dropout's factors, 0 or 1 / (1 - rate), from the numbers that StatelessRandomUniform makes of a seed
@@ -139,8 +165,17 @@ class Dropout {
 class Kernel : public tensorflow::OpKernel {
  public:
   explicit Kernel(OpKernelConstruction* construction) : OpKernel(construction) {}
+  // Eigen's matrices and products throw where memory is short; TensorFlow knows no exceptions.
+  void Compute(OpKernelContext* context) final {
+    try {
+      Run(context);
+    } catch (const std::bad_alloc&) {
+      context->SetStatus(absl::ResourceExhaustedError("OOM when allocating a kernel's intermediate results"));
+    }
+  }
 
  protected:
+  virtual void Run(OpKernelContext* context) = 0;
   // An attribute, which is `right` where it is as it `must` be.
   static float Number(OpKernelConstruction* construction, const char* name, const char* must, bool (*right)(float)) {
     float value = 0;
@@ -158,10 +193,11 @@ class Kernel : public tensorflow::OpKernel {
 class AddBias : public Kernel {
  public:
   using Kernel::Kernel;
-  void Compute(OpKernelContext* context) override {
+  void Run(OpKernelContext* context) override {
     OP_REQUIRES_OK(context, matrix(context, 0, "x"));
     const int64_t rows = context->input(0).dim_size(0), width = context->input(0).dim_size(1);
     OP_REQUIRES_OK(context, shaped(context, 1, "bias", {width}));
+    OP_REQUIRES_OK(context, alone(context, 0, "x"));
     float* x = const_cast<float*>(in(context, 0));
     const ConstRow bias(in(context, 1), width);
     parallel(context, rows, width, [=](int64_t begin, int64_t end) {
@@ -175,16 +211,16 @@ class AddBias : public Kernel {
 class SumRows : public Kernel {
  public:
   using Kernel::Kernel;
-  void Compute(OpKernelContext* context) override {
+  void Run(OpKernelContext* context) override {
     constexpr int64_t BLOCK = 64;
     OP_REQUIRES_OK(context, matrix(context, 0, "x"));
-    if (context->num_inputs() > 1) OP_REQUIRES_OK(context, shaped(context, 1, "y", context->input(0).shape()));
     const int64_t rows = context->input(0).dim_size(0), width = context->input(0).dim_size(1);
+    if (context->num_inputs() > 1) OP_REQUIRES_OK(context, shaped(context, 1, "y", {rows, width}));
     const float *x = in(context, 0), *y = context->num_inputs() > 1 ? in(context, 1) : nullptr;
     float* sum = out(context, 0, TensorShape({width}));
     if (!context->status().ok()) return;
     Matrix sums = Matrix::Zero((rows + BLOCK - 1) / BLOCK, width);
-    parallel(context, sums.rows(), BLOCK * width, [&](int64_t begin, int64_t end) {
+    parallel(context, sums.rows(), double(BLOCK) * width, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin * BLOCK; i < std::min(end * BLOCK, rows); i++) {
         Row total(&sums(i / BLOCK, 0), width);
         const ConstRow row(x + i * width, width);
@@ -199,7 +235,7 @@ class SumRows : public Kernel {
 class Gelu : public Kernel {
  public:
   using Kernel::Kernel;
-  void Compute(OpKernelContext* context) override {
+  void Run(OpKernelContext* context) override {
     OP_REQUIRES_OK(context, filled(context, 0, "x"));
     const Tensor& input = context->input(0);
     const float* x = in(context, 0);
@@ -215,10 +251,10 @@ class Gelu : public Kernel {
 class GeluGrad : public Kernel {
  public:
   using Kernel::Kernel;
-  void Compute(OpKernelContext* context) override {
+  void Run(OpKernelContext* context) override {
     OP_REQUIRES_OK(context, filled(context, 0, "x"));
     const Tensor& input = context->input(0);
-    OP_REQUIRES_OK(context, shaped(context, 1, "dy", input.shape()));
+    OP_REQUIRES_OK(context, shaped(context, 1, "dy", input.shape().dim_sizes()));
     const float *x = in(context, 0), *dy = in(context, 1);
     float* dx = out(context, 0, input.shape());
     if (!context->status().ok()) return;
@@ -235,7 +271,7 @@ class GeluGrad : public Kernel {
 class DropoutKernel : public Kernel {
  public:
   explicit DropoutKernel(OpKernelConstruction* c) : Kernel(c), rate_(Rate(c)) {}
-  void Compute(OpKernelContext* context) override {
+  void Run(OpKernelContext* context) override {
     OP_REQUIRES_OK(context, filled(context, 0, "x"));
     OP_REQUIRES_OK(context, shaped(context, 1, "seed", {2}));
     const Tensor& input = context->input(0);
@@ -264,11 +300,11 @@ class AddNorm : public Kernel {
       : Kernel(c),
         rate_(Rate(c)),
         epsilon_(Number(c, "epsilon", "at least 0", [](float x) { return x >= 0; })) {}
-  void Compute(OpKernelContext* context) override {
+  void Run(OpKernelContext* context) override {
     OP_REQUIRES_OK(context, matrix(context, 0, "x"));
     const auto shape = context->input(0).shape();
     const int64_t rows = shape.dim_size(0), width = shape.dim_size(1);
-    OP_REQUIRES_OK(context, shaped(context, 1, "residual", shape));
+    OP_REQUIRES_OK(context, shaped(context, 1, "residual", shape.dim_sizes()));
     OP_REQUIRES_OK(context, shaped(context, 2, "scale", {width}));
     OP_REQUIRES_OK(context, shaped(context, 3, "shift", {width}));
     OP_REQUIRES_OK(context, shaped(context, 4, "seed", {2}));
@@ -279,7 +315,7 @@ class AddNorm : public Kernel {
     float* inverse = out(context, 2, TensorShape({rows}));
     const Dropout dropout(context->input(4), rate_);
     if (!context->status().ok()) return;
-    parallel(context, rows, 20 * width, [=](int64_t begin, int64_t end) {
+    parallel(context, rows, 20.0 * width, [=](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) {
         Row row(normal + i * width, width);
         dropout.Fill(i * width, width, row.data());
@@ -299,11 +335,11 @@ class AddNorm : public Kernel {
 class AddNormGrad : public Kernel {
  public:
   explicit AddNormGrad(OpKernelConstruction* c) : Kernel(c), rate_(Rate(c)) {}
-  void Compute(OpKernelContext* context) override {
+  void Run(OpKernelContext* context) override {
     OP_REQUIRES_OK(context, matrix(context, 0, "dy"));
     const auto shape = context->input(0).shape();
     const int64_t rows = shape.dim_size(0), width = shape.dim_size(1);
-    OP_REQUIRES_OK(context, shaped(context, 1, "normal", shape));
+    OP_REQUIRES_OK(context, shaped(context, 1, "normal", shape.dim_sizes()));
     OP_REQUIRES_OK(context, shaped(context, 2, "inverse", {rows}));
     OP_REQUIRES_OK(context, shaped(context, 3, "scale", {width}));
     OP_REQUIRES_OK(context, shaped(context, 4, "seed", {2}));
@@ -313,7 +349,7 @@ class AddNormGrad : public Kernel {
     float* dresidual = out(context, 1, shape);
     const Dropout dropout(context->input(4), rate_);
     if (!context->status().ok()) return;
-    parallel(context, rows, 20 * width, [=](int64_t begin, int64_t end) {
+    parallel(context, rows, 20.0 * width, [=](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) {
         const ConstRow n(normal + i * width, width);
         Row d(dresidual + i * width, width), x(dx + i * width, width);
@@ -348,7 +384,7 @@ class AttentionKernel : public Kernel {
   };
 
   // The sizes, once the first five inputs have been checked.
-  absl::Status Sizes(OpKernelContext* context, Shape* sizes) const {
+  absl::Status Check(OpKernelContext* context, Shape* sizes) const {
     TF_RETURN_IF_ERROR(matrix(context, 0, "q"));
     TF_RETURN_IF_ERROR(matrix(context, 3, "mask"));
     const Tensor &q = context->input(0), &mask = context->input(3);
@@ -368,15 +404,15 @@ class AttentionKernel : public Kernel {
 class Attention : public AttentionKernel {
  public:
   using AttentionKernel::AttentionKernel;
-  void Compute(OpKernelContext* context) override {
+  void Run(OpKernelContext* context) override {
     Shape s;
-    OP_REQUIRES_OK(context, Sizes(context, &s));
+    OP_REQUIRES_OK(context, Check(context, &s));
     const float *q = in(context, 0), *k = in(context, 1), *v = in(context, 2), *mask = in(context, 3);
     float* y = out(context, 0, context->input(0).shape());
     float* log_sum = out(context, 1, TensorShape({s.B, s.A, s.Q}));
     const Dropout dropout(context->input(4), rate_);
     if (!context->status().ok()) return;
-    parallel(context, s.B * s.A, 4 * s.Q * s.T * s.D, [&](int64_t begin, int64_t end) {
+    parallel(context, s.B * s.A, 4.0 * s.Q * s.T * s.D, [&](int64_t begin, int64_t end) {
       Matrix p(s.Q, s.T);
       Eigen::ArrayXf factors(s.T);
       for (int64_t i = begin; i < end; i++) {
@@ -402,11 +438,11 @@ class Attention : public AttentionKernel {
 class AttentionGrad : public AttentionKernel {
  public:
   using AttentionKernel::AttentionKernel;
-  void Compute(OpKernelContext* context) override {
+  void Run(OpKernelContext* context) override {
     Shape s;
-    OP_REQUIRES_OK(context, Sizes(context, &s));
+    OP_REQUIRES_OK(context, Check(context, &s));
     OP_REQUIRES_OK(context, shaped(context, 5, "log_sum", {s.B, s.A, s.Q}));
-    OP_REQUIRES_OK(context, shaped(context, 6, "dy", context->input(0).shape()));
+    OP_REQUIRES_OK(context, shaped(context, 6, "dy", context->input(0).shape().dim_sizes()));
     const float *q = in(context, 0), *k = in(context, 1), *v = in(context, 2), *mask = in(context, 3);
     const float *log_sum = in(context, 5), *dy = in(context, 6);
     float* dq = out(context, 0, context->input(0).shape());
@@ -414,7 +450,7 @@ class AttentionGrad : public AttentionKernel {
     float* dv = out(context, 2, context->input(1).shape());
     const Dropout dropout(context->input(4), rate_);
     if (!context->status().ok()) return;
-    parallel(context, s.B * s.A, 10 * s.Q * s.T * s.D, [&](int64_t begin, int64_t end) {
+    parallel(context, s.B * s.A, 10.0 * s.Q * s.T * s.D, [&](int64_t begin, int64_t end) {
       Matrix p(s.Q, s.T), dropped(s.Q, s.T), ds(s.Q, s.T);
       for (int64_t i = begin; i < end; i++) {
         const int64_t b = i / s.A, column = i % s.A * s.D;
@@ -443,13 +479,15 @@ class AttentionGrad : public AttentionKernel {
 class AdamW : public Kernel {
  public:
   using Kernel::Kernel;
-  void Compute(OpKernelContext* context) override {
+  void Run(OpKernelContext* context) override {
     OP_REQUIRES_OK(context, filled(context, 0, "weight"));
     const auto shape = context->input(0).shape();
-    OP_REQUIRES_OK(context, shaped(context, 1, "mean", shape));
-    OP_REQUIRES_OK(context, shaped(context, 2, "square", shape));
-    OP_REQUIRES_OK(context, shaped(context, 3, "gradient", shape));
+    OP_REQUIRES_OK(context, shaped(context, 1, "mean", shape.dim_sizes()));
+    OP_REQUIRES_OK(context, shaped(context, 2, "square", shape.dim_sizes()));
+    OP_REQUIRES_OK(context, shaped(context, 3, "gradient", shape.dim_sizes()));
     OP_REQUIRES_OK(context, shaped(context, 4, "numbers", {9}));
+    OP_REQUIRES_OK(context, alone(context, 1, "mean"));
+    OP_REQUIRES_OK(context, alone(context, 2, "square"));
     const float *weight = in(context, 0), *gradient = in(context, 3), *numbers = in(context, 4);
     float *mean = const_cast<float*>(in(context, 1)), *square = const_cast<float*>(in(context, 2));
     const float factor = numbers[0], decay = numbers[1], rate = numbers[2], correction = numbers[3];

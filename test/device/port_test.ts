@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { openDevice } from "lightweight-finetuning";
 import { port, usePort } from "../../lib/device/port.ts";
 import { rawOp } from "../../lib/device/tensorflow.ts";
+import { adamWStep } from "../../lib/kernels/adamw.ts";
 
 await openDevice();
 
@@ -22,20 +23,85 @@ Deno.test("a port's bytes are those that were packed", () => {
   assert.deepEqual([...unpacked.dataSync()], [...bytes.subarray(4)]);
 });
 
-Deno.test("an error of TensorFlow says which op failed, on what, and why", () => {
-  const before = tf.memory().numTensors;
-  const reshape = () =>
-    rawOp("Reshape", [tf.ones([3]), tf.tensor1d([2], "int32")], {
-      T: "TF_FLOAT",
-      Tshape: "TF_INT32",
-    });
-  assert.throws(() => tf.tidy(reshape), {
-    name: "Error",
-    message:
-      "Cannot compute Reshape of [3], [1]: Input to reshape is a tensor with 3 values, but the " +
-      "requested shape has 2",
+Deno.test("a port packs bytes from any place in a buffer, and refuses a number that is no multiple of four", () => {
+  const bytes = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+  const pack = (bytes: Uint8Array) => [...port().unpackBytes(port().packBytes(bytes)).dataSync()];
+  for (const [from, to] of [[0, 8], [1, 5], [3, 7], [8, 8]] as const) {
+    assert.deepEqual(pack(bytes.subarray(from, to)), [...bytes.subarray(from, to)]);
+  }
+  assert.throws(() => pack(bytes.subarray(0, 5)), {
+    message: "Cannot pack bytes as their number must be a multiple of four: current value is 5. " +
+      "Pad them",
   });
-  assert.equal(tf.memory().numTensors, before);
+});
+
+Deno.test("a tensor keeps its numbers when the array that it was made of changes, and so does the array", () => {
+  for (const type of [Float32Array, Int32Array, Uint8Array]) {
+    const numbers = type.from(Array.from({ length: 100 }, (_, i) => i % 2));
+    const given = numbers.slice();
+    const dtype = { Float32Array: "float32", Int32Array: "int32", Uint8Array: "bool" }[type.name];
+    const x = tf.tensor(given, [10, 10], dtype as "float32");
+    given.fill(7);
+    x.dataSync().fill(8);
+    const y = tf.mul(x, 1); // TensorFlow has the numbers from here on
+    given.fill(9);
+    assert.deepEqual([x, y].map((x) => x.dataSync()), [numbers, y.dataSync()]);
+    assert.deepEqual([...y.dataSync()], [...numbers]);
+    tf.dispose([x, y]);
+  }
+});
+
+Deno.test("a step of AdamW writes in no array, slice, clone or variable but the two moments", () => {
+  const numbers = Float32Array.from({ length: 32 }, (_, i) => i / 32 + 1);
+  const given = numbers.slice();
+  const whole = tf.tensor(given, [2, 16]); // rows of 64 bytes, of which slices are views
+  const moment = () => tf.tidy(() => tf.variable(tf.slice(whole, 0, 1).reshape([16])));
+  const shared = tf.tidy(() => tf.variable(whole.reshape([32])));
+  const other = tf.ones([32]);
+  const [mean, square] = [moment(), moment()];
+  const step = (weight: tf.Tensor, mean: tf.Variable, square: tf.Variable) =>
+    adamWStep(weight, mean, square, tf.ones(weight.shape), {
+      ...{ factor: 1, decay: 1, learningRate: 0.1, step: 1 },
+      ...{ beta1: 0.9, beta2: 0.9, epsilon: 1e-8 },
+    }).dispose();
+  const weight = tf.slice(whole, 0, 1).reshape([16]);
+  for (let i = 0; i < 3; i++) {
+    const clones = [mean.clone(), square.clone()];
+    const before = clones.map((x) => x.dataSync());
+    step(weight, mean, square);
+    step(other, shared, tf.variable(tf.ones([32])));
+    assert.deepEqual(clones.map((x) => x.dataSync()), before);
+    assert.notDeepEqual([mean, square].map((x) => x.dataSync()), before);
+  }
+  assert.deepEqual(given, numbers);
+  assert.deepEqual(whole.dataSync(), numbers);
+  assert.deepEqual(weight.dataSync(), numbers.subarray(0, 16));
+});
+
+Deno.test("an error of TensorFlow says which op it was, and on what", () => {
+  const disposed = tf.ones([2]);
+  disposed.dispose();
+  tf.tidy(() => {
+    const [x, y] = [tf.ones<tf.Rank.R2>([4, 6]), tf.ones<tf.Rank.R2>([5, 6])];
+    const index = tf.tensor2d([[5]], [1, 1], "int32");
+    const errors: [run: () => unknown, message: RegExp][] = [
+      [
+        () => port().product(x, y),
+        /^Cannot run MatMul on float32 \[4,6\], float32 \[5,6\]: TensorFlow says 'Matrix size-inc.*'$/,
+      ],
+      [
+        () => tf.gatherND(x, index),
+        /^Cannot run GatherNd on float32 \[4,6\], int32 \[1,1\]: TensorFlow says 'indices\[0\].*'$/,
+      ],
+      [() => rawOp("Nope", []), /^Cannot run Nope on no input: TensorFlow says '.Nope. is neither/],
+      [() => tf.square(disposed), /^Cannot run Square on a tensor that was disposed of: /],
+    ];
+    for (const [run, message] of errors) assert.throws(run, { message });
+    assert.throws(() => port().product(x, y), ({ cause }: Error) => {
+      assert.match((cause as Error).message, /^Invalid TF_Status: 3\nMessage: Matrix size-inc/);
+      return true;
+    });
+  });
 });
 
 Deno.test("only lib/device/ knows TensorFlow, and reads without waiting", async () => {

@@ -47,7 +47,7 @@ Deno.test("uniformNumbers() has the device's bits, for any seed, draw and count"
   await openDevice();
   for (const seed of [...BOUNDS, 2 ** 32 - 1]) {
     for (const draw of BOUNDS) {
-      for (const count of [1, 2, 3, 4, 5, 1001]) {
+      for (const count of [0, 1, 2, 3, 4, 5, 1001]) {
         const numbers = tf.tidy(() => port().uniform([count], [seed, draw]).dataSync<"float32">());
         assert.deepEqual(uniformNumbers(count, [seed, draw]), numbers, `${[seed, draw, count]}`);
       }
@@ -59,7 +59,7 @@ Deno.test("normalNumbers() are bit for bit those of the device", async () => {
   await openDevice();
   const types = { dtype: "TF_FLOAT", T: "TF_INT32", Tseed: "TF_INT32" } as const;
   for (const key of [[42, 0], [-7, 2 ** 31 - 1], [2 ** 31 - 1, -1]] as const) {
-    for (const count of [1, 2, 100_001]) {
+    for (const count of [0, 1, 2, 100_001]) {
       const numbers = tf.tidy(() => {
         const inputs = [tf.tensor1d([count], "int32"), tf.tensor1d([...key], "int32")];
         return rawOp("StatelessRandomNormal", inputs, types)[0]!.dataSync<"float32">();
@@ -69,11 +69,36 @@ Deno.test("normalNumbers() are bit for bit those of the device", async () => {
   }
 });
 
-Deno.test("createRandom() refuses a seed that is no integer of 32 bits", () => {
-  for (const seed of [1.5, NaN, 2 ** 32, -(2 ** 31) - 1]) {
-    assert.throws(() => createRandom(seed), {
-      name: "RangeError",
-      message: /'seed' must be an integer of 32 bits: current value is /,
-    });
+const WORD = "an integer from -2147483648 to 4294967295";
+const COUNT = "an integer from 0 to 2147483647";
+
+Deno.test("random numbers are refused for a seed or a draw of more than 32 bits, or no count", async () => {
+  await openDevice();
+  const refused = (name: string, must: string, value: number) => ({
+    name: "RangeError",
+    message: `Cannot draw random numbers as '${name}' must be ${must}: current value is ${value}`,
+  });
+  for (const odd of [1.5, NaN, Infinity, 1e300, 2 ** 32, -(2 ** 31) - 1]) {
+    assert.throws(() => createRandom(odd), refused("seed", WORD, odd));
+    assert.throws(() => createRandom(1, odd), refused("draw", WORD, odd));
+    const random = createRandom(1);
+    random.draws = odd;
+    assert.throws(() => random.key(), refused("draw", WORD, odd));
+    for (const [key, name] of [[[odd, 1], "seed"], [[1, odd], "draw"]] as const) {
+      assert.throws(() => uniformNumbers(2, key), refused(name, WORD, odd));
+      assert.throws(() => normalNumbers(2, key), refused(name, WORD, odd));
+      assert.throws(() => port().uniform([2], key), refused(name, WORD, odd));
+      const dropped = port().kernels.dropout;
+      const drop = () => tf.tidy(() => dropped!(tf.ones([2]), { rate: 0.5, key }));
+      if (dropped) assert.throws(drop, refused(name, WORD, odd));
+    }
   }
+  for (const odd of [-1, 1.5, NaN, 2 ** 31, 1e300]) {
+    assert.throws(() => uniformNumbers(odd, [1, 2]), refused("count", COUNT, odd));
+    assert.throws(() => normalNumbers(odd, [1, 2]), refused("count", COUNT, odd));
+    assert.throws(() => permutation(createRandom(1), odd), refused("count", COUNT, odd));
+    assert.throws(() => port().uniform([odd], [1, 2]), refused("count", COUNT, odd));
+  }
+  const product = refused("count", COUNT, 2 ** 31);
+  assert.throws(() => port().uniform([2 ** 16, 2 ** 15], [1, 2]), product);
 });

@@ -175,3 +175,37 @@ for (const [op, { inputs, outputs }] of Object.entries(OPS)) {
     assert.deepEqual(call(op).run().map(({ shape }) => shape), outputs);
   });
 }
+
+const refusal = (op: string, name: string, i: number) => ({
+  message: `Cannot run Fused${op} as '${name}' must be a buffer of its own: ` +
+    `current value is that of input ${i}`,
+});
+
+test("AdamW refuses a moment that shares its buffer with another input", () => {
+  const [x, moments] = [tf.ones([16]), tf.ones([2, 16])]; // rows of 64 bytes, of which slices are views
+  const rows = (row: number) => tf.reshape(tf.slice(moments, row, 1), [16]);
+  const step = (mean: tf.Tensor, square: tf.Tensor) =>
+    run("AdamW", [x, mean, square, x, tf.ones([9])], 1, {});
+  assert.throws(() => step(x, rows(0)), refusal("AdamW", "mean", 0));
+  assert.throws(() => step(rows(0), x), refusal("AdamW", "square", 0));
+  assert.throws(() => step(rows(0), rows(0)), refusal("AdamW", "mean", 2));
+  step(rows(0), rows(1)); // neighbours
+});
+
+test("AddBias refuses a bias that is x itself", () => {
+  const x = tf.ones([1, 6]);
+  assert.throws(() => run("AddBias", [x, tf.reshape(x, [6])], 0, {}), refusal("AddBias", "x", 1));
+});
+
+test("attention that needs four terabytes for its scores is refused, and the process goes on", () => {
+  const x = tf.ones([2 ** 20, 1]);
+  const [mask, seed] = [tf.ones([1, 2 ** 20]), tf.ones([2], "int32")];
+  const attributes = { rate: 0, width: 1 };
+  const full = /^Cannot run FusedAttention.*TensorFlow says 'OOM when allocating /;
+  assert.throws(() => run("Attention", [x, x, x, mask, seed], 2, attributes), { message: full });
+  const [, logSum] = run("Attention", [x, x, x, tf.ones([2 ** 20, 1]), seed], 2, attributes);
+  const inputs = [x, x, x, mask, seed, tf.reshape(logSum!, [1, 1, 2 ** 20]), x];
+  assert.throws(() => run("AttentionGrad", inputs, 3, attributes), {
+    message: /^Cannot run FusedAttentionGrad.*TensorFlow says 'OOM when allocating /,
+  });
+});

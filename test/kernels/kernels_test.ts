@@ -163,6 +163,26 @@ Deno.test("dropout() zeroes its share and keeps the mean", () => {
   assert.equal(dropout(x, 0, createRandom(1)), x);
 });
 
+Deno.test("dropout() refuses a rate that is none, and attention() heads that do not divide, on any device", () => {
+  const x = tf.ones<tf.Rank.R2>([4, 6]);
+  for (const kernels of [fused, {}]) {
+    for (const rate of [NaN, -0.5, 1, 1.5, Infinity]) {
+      assert.throws(() => withKernels(kernels, () => dropout(x, rate, createRandom(1))), {
+        name: "RangeError",
+        message: "Cannot apply dropout as 'rate' must be at least 0 and below 1: " +
+          `current value is ${rate}`,
+      });
+    }
+    for (const heads of [0, -2, 4, 12, 1.5, NaN, Infinity]) {
+      assert.throws(() => withKernels(kernels, () => attention(x, x, x, tf.ones([2, 2]), heads)), {
+        name: "RangeError",
+        message:
+          `Cannot compute attention as 'heads' must be a divisor of 6: current value is ${heads}`,
+      });
+    }
+  }
+});
+
 Deno.test("crossEntropy() is the mean over rows, of any size of logits", () => {
   const logits = tf.tensor2d([[0, Math.log(3)], [1000, 0]]);
   const loss = crossEntropy(logits, tf.tensor1d([1, 1], "int32")).dataSync();
