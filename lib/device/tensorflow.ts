@@ -70,24 +70,29 @@ async function load(binding: string): Promise<TensorFlowBackend> {
 
 /** Keeps the caller's arrays apart from TensorFlow's, which would share them, and explains its errors. */
 function guard(backend: TensorFlowBackend): TensorFlowBackend {
-  const { write, readSync, executeMultipleOutputs } = backend;
+  const { write, readSync } = backend;
   return Object.assign(
     backend,
     {
       write: (values, ...rest) => write.call(backend, values.slice(), ...rest),
       // A tensor that no op has used yet would give the array that is to become its buffer.
       readSync: (data) => readSync.call(backend, data).slice(),
-      executeSingleOutput: (...op) => backend.executeMultipleOutputs(...op, 1)[0]!,
-      executeMultipleOutputs(name, attributes, inputs, outputs) {
-        try {
-          return executeMultipleOutputs.call(backend, name, attributes, inputs, outputs);
-        } catch (error) {
-          throw explain(name, inputs, error as Error);
-        }
-      },
+      executeSingleOutput: explained(backend.executeSingleOutput.bind(backend)),
+      executeMultipleOutputs: explained(backend.executeMultipleOutputs.bind(backend)),
     } satisfies Partial<TensorFlowBackend>,
   );
 }
+
+const explained = <Rest extends unknown[], Result>(
+  execute: (op: string, attributes: OpAttribute[], inputs: tf.Tensor[], ...rest: Rest) => Result,
+): typeof execute =>
+(op, attributes, inputs, ...rest) => {
+  try {
+    return execute(op, attributes, inputs, ...rest);
+  } catch (error) {
+    throw explain(op, inputs, error as Error);
+  }
+};
 
 /** An op's error as a sentence, which those of our own kernels already are. */
 function explain(name: string, inputs: tf.Tensor[], error: Error): Error {
