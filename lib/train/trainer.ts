@@ -114,9 +114,8 @@ export class Trainer {
           "model again and create a new Trainer",
       );
     }
-    return await this.#alone(async () => {
+    return await this.#trainAlone(async () => {
       if (this.#options.resumeFromCheckpoint) await this.#checkpoints.load();
-      return await this.#trainSteps();
     });
   }
 
@@ -133,14 +132,13 @@ export class Trainer {
           "the model again and create a new Trainer",
       );
     }
-    return await this.#alone(async () => {
+    return await this.#trainAlone(async () => {
       if (!this.#state.step && !await this.#checkpoints.load()) {
         throw new Error(
           "Cannot resume as 'outputDir' must hold a checkpoint if no step is done yet: current " +
             `value is '${this.outputDir}'. Call train() to start`,
         );
       }
-      return await this.#trainSteps();
     });
   }
 
@@ -206,23 +204,25 @@ export class Trainer {
     return `${this.#state.step} of ${this.#sampler.totalSteps} steps`;
   }
 
-  /** Does something that no other call, and no other process with the same `outputDir`, may do meanwhile. */
-  async #alone(train: () => Promise<TrainResult>): Promise<TrainResult> {
+  /** Trains while no other call, and no other process with the same `outputDir`, may. */
+  async #trainAlone(load: () => Promise<void>): Promise<TrainResult> {
     if (this.#running) {
       throw new Error(
         "Cannot train as this trainer is training already: await the earlier call of train() or resume()",
       );
     }
     this.#running = true;
-    return await train().finally(() => {
+    using interrupt = listenForInterrupt(); // at SIGTERM the process ends when the lock has been released
+    try {
+      await load();
+      return await this.#trainSteps(interrupt.signal);
+    } finally {
       this.#running = false;
       this.#checkpoints.release();
-    });
+    }
   }
 
-  async #trainSteps(): Promise<TrainResult> {
-    using interrupt = listenForInterrupt();
-    const { signal } = interrupt;
+  async #trainSteps(signal: AbortSignal): Promise<TrainResult> {
     const { totalSteps, epochs } = this.#sampler;
     const state = this.#state;
     const started = performance.now() - state.seconds * 1000;
