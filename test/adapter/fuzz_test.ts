@@ -13,7 +13,7 @@ import {
   removeAdapter,
 } from "lightweight-finetuning";
 
-const RUNS = Number(Deno.env.get("FUZZ_ADAPTERS") ?? 250); // of each kind
+const RUNS = Number(Deno.env.get("SOAK") ?? 25) * 10; // of each kind
 const OPTIONS = ["lora/together", "lora/patterns", "ia3/expression", "ia3/modules-to-save"];
 
 const random = createRandom(7);
