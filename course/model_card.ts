@@ -69,7 +69,7 @@ export function modelCard(options: ModelCardOptions): string {
   }
   const [source, revision] = "hub" in dataset
     ? [dataset.hub, dataset.revision]
-    : [dataset.file.split("/").at(-1)];
+    : [("file" in dataset ? dataset.file : dataset.train).split("/").at(-1)];
   const loss = metrics.loss[method];
   const metadata = {
     base_model: metrics.model,

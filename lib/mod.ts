@@ -23,7 +23,14 @@ export type {
 export { type Adapter, disableAdapter, enableAdapter } from "./adapter/state.ts";
 export { type Batch, batches, byLength, collate, type Examples } from "./batches.ts";
 export { loadDataset } from "./dataset/dataset.ts";
-export type { Dataset, DatasetOptions, DatasetSource } from "./dataset/dataset.ts";
+export type {
+  Dataset,
+  DatasetOptions,
+  DatasetSource,
+  FileSource,
+  HubSource,
+  PartsSource,
+} from "./dataset/dataset.ts";
 export { openDataset, saveDataset } from "./dataset/files.ts";
 export { type Device, type DeviceOptions, openDevice } from "./device/device.ts";
 export type { Key } from "./device/philox.ts";

@@ -1,44 +1,80 @@
+import { isFile } from "../files.ts";
 import { REPOSITORY_OPTIONS } from "../hub/folder.ts";
 import { checkOptions } from "../options.ts";
-import { loadCsv } from "./csv.ts";
-import { loadHubDataset } from "./hub.ts";
-import { checkParts, type Dataset, type DatasetOptions } from "./parts.ts";
+import { findColumns } from "./columns.ts";
+import { type HubSource, loadHubDataset } from "./hub.ts";
+import { classNames } from "./labels.ts";
+import { checkParts, completeParts, type Dataset, type DatasetOptions } from "./parts.ts";
+import { readTable, TABLE_FILE } from "./read.ts";
+import { checkRows } from "./rows.ts";
+import type { Table } from "./table.ts";
 
-export type { Dataset, DatasetOptions };
+export type { Dataset, DatasetOptions, HubSource };
 
-/**
- * Where a data set comes from: a repository of the Hugging Face Hub with parquet files of the splits
- * train and test (`revision` is a commit, tag or branch, by default `main`), or the path of a csv
- * file with the columns text and label (`labels` are the names in the order of their numbers, by
- * default the order in which the file first names them).
- */
-export type DatasetSource = { hub: string; revision?: string } | {
+/** A data set in one file. */
+export interface FileSource {
+  /** Its path. */
   file: string;
+  /** The classes' names in the order of their numbers. @default {the file's: numbers in their order, texts as they come} */
   labels?: string[];
-};
+}
+
+/** A data set with a file for each part. */
+export interface PartsSource {
+  /** The path of the rows to train on. */
+  train: string;
+  /** The path of the rows to evaluate on. @default {rows cut off those to train on} */
+  evaluation?: string;
+  /** The path of the rows to test on. @default {rows cut off those to train on} */
+  test?: string;
+  /** As in {@link FileSource}. */
+  labels?: string[];
+}
+
+/** Where a data set comes from. */
+export type DatasetSource = HubSource | FileSource | PartsSource;
 
 const OPTIONS: Record<keyof DatasetOptions, true> = {
+  textColumns: true,
+  labelColumn: true,
   trainRows: true,
   evaluationRows: true,
   testRows: true,
   seed: true,
+  skipIncomplete: true,
   ...REPOSITORY_OPTIONS,
 };
 
+const HUB_FIELDS: Record<keyof HubSource, true> = {
+  hub: true,
+  revision: true,
+  config: true,
+  splits: true,
+};
+const FILE_FIELDS: Record<keyof FileSource, true> = { file: true, labels: true };
+const PARTS_FIELDS: Record<keyof PartsSource, true> = {
+  train: true,
+  evaluation: true,
+  test: true,
+  labels: true,
+};
+
 /**
- * Loads texts and their classes.
+ * Loads texts and their classes, from a file (csv with any usual separator, tsv, jsonl, json, each also as .gz, parquet,
+ * xlsx) or from a repository of the Hub that has such files.
  *
- * From the Hub, `train` is the train split, the test split's even rows (from 0) are `evaluation` and
- * its odd rows `test`, as `shard(num_shards=2)` of Hugging Face's datasets would cut it. A csv file
- * is cut the same way for every class: of the class's rows, in the file's order, the first are for
- * training, the next for evaluation, the next for testing.
+ * All rows are taken, shuffled by `seed` and cut class by class: 80 % to train, 10 % to evaluate, 10 % to test. Parts that
+ * the source has are kept, and missing ones are cut off the training rows; of AG News, which has no validation split, the
+ * test split's even rows (from 0) evaluate and its odd rows test, as in this experiment's original.
  *
- * A label is a name, its number, or that number as text; an empty text is a text. Files are read
- * once: later changes to them have no effect. `console.warn` reports a part with a single class, or
- * with texts that are also trained on, and names the rows.
+ * The columns are those asked for, or those with usual names, in any case: text, sentence, content, or title and
+ * description; label, labels, category, class or target. A label is a name, its number, or that number as text; an empty
+ * text is a text. Files are read once: later changes to them have no effect. `console.warn` reports classes that a part
+ * lacks, labels that are likely misspelt, and texts that are also trained on, and names the rows.
  *
- * @param source A repository of the Hub, `organisation/name`; a path that ends in .csv; or an object.
- * @throws {TypeError} When an option is unknown, or a column is missing or not of text.
+ * @param source A file's path; a repository, `organisation/name`; or an object.
+ * @throws {TypeError} When an option is unknown, a column is not of text or it is not clear which it is, or a file's format
+ * is another one.
  * @throws {RangeError} When a row has no text or no known label, when all training rows are of one
  * class, or when more rows are asked for than there are.
  * @throws {Error} As {@link downloadSnapshot} does.
@@ -47,7 +83,7 @@ const OPTIONS: Record<keyof DatasetOptions, true> = {
  * ```ts ignore
  * import { loadDataset } from "lightweight-finetuning";
  * const news = await loadDataset("fancyzhx/ag_news", { trainRows: 8000 });
- * const { labels, train } = await loadDataset({ file: "reviews.csv" });
+ * const { labels, train } = await loadDataset("reviews.csv", { labelColumn: "stars" });
  * console.log(labels, train.head());
  * ```
  */
@@ -56,21 +92,9 @@ export async function loadDataset(
   options: DatasetOptions = {},
 ): Promise<Dataset> {
   checkOptions("load a data set", options, OPTIONS);
-  if (typeof source === "string") {
-    source = /\.csv$/i.test(source) ? { file: source } : { hub: source };
-  }
-  const fields = "file" in source ? { file: true, labels: true } : { hub: true, revision: true };
-  checkOptions("load a data set", source, fields);
-  if ("file" in source && options.revision !== undefined) {
-    throw new RangeError(
-      `Cannot load ${source.file} as 'revision' must be left out for a file: current value is ` +
-        options.revision,
-    );
-  }
-  const { labels, ...parts } = "file" in source
-    ? await loadCsv(source.file, source.labels, options)
-    : await loadHubDataset(source.hub, source.revision ?? options.revision, options);
-  checkParts(parts, labels, "file" in source ? source.file : source.hub);
+  const { name, load } = await chooseLoader(source, options);
+  const { labels, ...parts } = await load();
+  checkParts(parts, labels, name);
   const { train, evaluation, test } = parts;
   return {
     labels,
@@ -78,4 +102,49 @@ export async function loadDataset(
     evaluation: evaluation.drop("row"),
     test: test.drop("row"),
   };
+}
+
+async function chooseLoader(source: string | DatasetSource, options: DatasetOptions) {
+  if (typeof source === "string") {
+    const isPath = TABLE_FILE.test(source) || await isFile(source);
+    source = isPath ? { file: source } : { hub: source };
+  }
+  const check = (fields: object) => checkOptions("load a data set", source as object, fields);
+  if ("file" in source) {
+    check(FILE_FIELDS);
+    const { file, labels } = source;
+    return { name: file, load: () => loadFiles({ train: file, ...labels && { labels } }, options) };
+  }
+  if ("train" in source) {
+    check(PARTS_FIELDS);
+    const parts = source;
+    return { name: parts.train, load: () => loadFiles(parts, options) };
+  }
+  check(HUB_FIELDS);
+  const hub = source;
+  return { name: hub.hub, load: () => loadHubDataset(hub, options) };
+}
+
+async function loadFiles(source: PartsSource, options: DatasetOptions): Promise<Dataset> {
+  const { train, evaluation, test } = source;
+  if (options.revision !== undefined) {
+    throw new RangeError(
+      `Cannot load ${train} as 'revision' must be left out for a file: current value is ` +
+        options.revision,
+    );
+  }
+  const table = await readTable(train);
+  const columns = findColumns(table, options);
+  const labels = source.labels ?? table.classNames?.get(columns.label) ??
+    classNames(table.columns.get(columns.label)!, columns.label, table.source);
+  const check = async (table: Table) => {
+    const own = findColumns(table, { textColumns: columns.text, labelColumn: columns.label });
+    return await checkRows(table, own, labels, options.skipIncomplete);
+  };
+  const given = {
+    train: await check(table),
+    ...evaluation !== undefined && { evaluation: await check(await readTable(evaluation)) },
+    ...test !== undefined && { test: await check(await readTable(test)) },
+  };
+  return { labels, ...await completeParts(given, labels.length, options, train) };
 }

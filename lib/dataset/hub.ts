@@ -1,110 +1,200 @@
-import { asyncBufferFromFile, parquetMetadataAsync } from "hyparquet";
-import { join, resolve } from "node:path";
-import type { DataFrame } from "nodejs-polars";
-import { downloadSnapshot } from "../hub/snapshot.ts";
-import type { Dataset, DatasetOptions } from "./parts.ts";
-import { checkCount, checkRows } from "./rows.ts";
+import { basename, dirname, join } from "node:path";
+import { readTree } from "../hub/listing.ts";
+import { downloadSnapshot, filesIn } from "../hub/snapshot.ts";
+import { checkOptions } from "../options.ts";
+import { type Columns, findColumns } from "./columns.ts";
+import { classNames } from "./labels.ts";
+import { layoutOf } from "./layout.ts";
+import { completeParts, countRows, type Dataset, type DatasetOptions } from "./parts.ts";
+import { readTable } from "./read.ts";
+import { checkRows } from "./rows.ts";
+import type { Table } from "./table.ts";
 
-/** The most bytes of a parquet file's metadata, which is read whole. */
-const MAX_METADATA = 64_000_000;
+/** A data set of the Hub. */
+export interface HubSource {
+  /** `organisation/name`. */
+  hub: string;
+  /** A commit, tag or branch. @default {"main"} */
+  revision?: string;
+  /** A configuration, one of several data sets in the repository. @default {the one that its card names as default} */
+  config?: string;
+  /** Names of its splits. @default {train; validation, valid, val or dev; test} */
+  splits?: { train?: string; evaluation?: string; test?: string };
+}
 
 /**
- * Loads the splits train and test of a repository and cuts them as `loadDataset` says; each part also has the column row.
+ * Where published results evaluate and test on halves of the test split, which the original of this experiment did: its
+ * even rows (from 0) evaluate, its odd rows test, as `shard(num_shards=2)` of Hugging Face's datasets cuts it.
+ */
+const HALVED = new Set(["fancyzhx/ag_news"]);
+
+const SPLITS = {
+  train: ["train", "training"],
+  evaluation: ["validation", "valid", "val", "dev"],
+  test: ["test", "testing"],
+};
+
+type Part = keyof typeof SPLITS;
+const PARTS = Object.keys(SPLITS) as Part[];
+
+/**
+ * Loads the splits of a repository and completes them as `loadDataset` says; each part also has the column row.
  *
- * @param name `organisation/name`.
- * @param revision A commit, tag or branch. @default {`main`}
- * @param options How many rows each part takes, and how to reach the Hub.
+ * @param source What to load.
+ * @param options What to take of it, and how to reach the Hub.
  * @returns The data set.
  * @throws {TypeError} When a column is missing or not of texts and classes, or a file is damaged.
- * @throws {RangeError} When a row has no text or no known label, or there are fewer rows than asked for.
+ * @throws {RangeError} When a row has no text or no known label, a split or configuration is not clear, or there are fewer
+ * rows than asked for.
  */
-export async function loadHubDataset(
-  name: string,
-  revision: string | undefined,
-  options: DatasetOptions,
-): Promise<Dataset> {
-  const snapshot = await downloadSnapshot({
-    type: "dataset",
-    name,
-    revision,
-    wanted: /^data\/(train|test)-[^/]*\.parquet$/,
-    required: {
-      "data/train-*.parquet": /^data\/train-.*\.parquet$/,
-      "data/test-*.parquet": /^data\/test-.*\.parquet$/,
-    },
+export async function loadHubDataset(source: HubSource, options: DatasetOptions): Promise<Dataset> {
+  const { hub: name, config, revision = options.revision } = source;
+  const { folder, commit, paths } = await openRepository(name, revision, options);
+  const readme = await Deno.readTextFile(join(folder, "README.md")).catch(() => "");
+  const layout = layoutOf(paths, readme, config, name);
+  const chosen = chooseSplits([...layout.splits.keys()], source);
+  const files = PARTS.flatMap((part) => layout.splits.get(chosen[part] ?? "") ?? []);
+  await downloadSnapshot({
+    ...{ type: "dataset", name, revision: commit },
+    ...exactly(files),
   }, options);
-  const data = join(snapshot, "data");
-  const names = Array.from(Deno.readDirSync(data), (entry) => entry.name).sort();
-  const files = (split: string) =>
-    names.filter((file) => file.startsWith(`${split}-`) && file.endsWith(".parquet"))
-      .map((file) => join(data, file));
-  const [trainName, testName] = [`${name}'s train split`, `${name}'s test split`];
-  const labels = await labelNames(files("train")[0]!, name, trainName);
-  const [trainFrame, testFrame] = [
-    await readParquet(files("train"), trainName),
-    await readParquet(files("test"), testName),
-  ];
-  let train = await checkRows(trainFrame, labels, trainName);
-  const test = await checkRows(testFrame, labels, testName);
-  const even = test.gatherEvery(2, 0);
-  const odd = test.gatherEvery(2, 1);
-  const {
-    trainRows = train.height,
-    evaluationRows = even.height,
-    testRows = odd.height,
-    seed = 42,
-  } = options;
-  checkCount("trainRows", trainRows, train.height);
-  checkCount("evaluationRows", evaluationRows, even.height);
-  checkCount("testRows", testRows, odd.height);
-  if (trainRows < train.height) train = train.sample({ n: trainRows, seed });
-  return { labels, train, evaluation: even.head(evaluationRows), test: odd.head(testRows) };
-}
 
-async function readParquet(files: string[], source: string): Promise<DataFrame> {
-  const { default: pl } = await import("nodejs-polars");
-  try {
-    return pl.concat(files.map((file) => pl.readParquet(file)));
-  } catch (error) {
-    throw damaged(files[0]!, source, error);
+  const tables: Partial<Record<Part, Table>> = {};
+  for (const part of PARTS) {
+    const split = chosen[part];
+    if (split === undefined) continue;
+    const source = `${name}'s ${split} split`;
+    const read = layout.splits.get(split)!.map((file) => readFile(folder, file, source));
+    tables[part] = joined(await Promise.all(read), source);
   }
+  const columns = findColumns(tables.train!, options);
+  for (const part of ["evaluation", "test"] as const) {
+    const table = tables[part];
+    if (!table || !isHidden(table, columns)) continue;
+    console.warn(
+      `${table.source} has no labels (they are hidden) and is not used: rows of the train split ` +
+        "take its place",
+    );
+    delete tables[part];
+  }
+  const labels = tables.train!.classNames?.get(columns.label) ??
+    layout.classNames.get(columns.label) ??
+    classNames(tables.train!.columns.get(columns.label)!, columns.label, tables.train!.source);
+  const check = (table: Table) => {
+    const own = findColumns(table, { textColumns: columns.text, labelColumn: columns.label });
+    return checkRows(table, own, labels, options.skipIncomplete);
+  };
+  const train = await check(tables.train!);
+  const evaluation = tables.evaluation && await check(tables.evaluation);
+  const test = tables.test && await check(tables.test);
+  if (HALVED.has(name) && test && !evaluation) {
+    return { labels, ...halve(train, test, options, name) };
+  }
+  const given = { train, ...evaluation && { evaluation }, ...test && { test } };
+  return { labels, ...await completeParts(given, labels.length, options, name) };
 }
 
-/** Hugging Face's datasets keeps the names in the parquet file's own metadata. */
-async function labelNames(file: string, name: string, source: string): Promise<string[]> {
-  let text: string;
-  try {
-    const buffer = await asyncBufferFromFile(file);
-    const footer = new DataView(await buffer.slice(buffer.byteLength - 8));
-    if (footer.getUint32(0, true) > MAX_METADATA) {
-      throw new RangeError(`more than ${MAX_METADATA / 1e6} MB of metadata`);
+/** Downloads a repository's card, and lists its files. */
+async function openRepository(name: string, revision: string | undefined, options: DatasetOptions) {
+  const request = { type: "dataset" as const, name, revision };
+  const card = await downloadSnapshot(
+    { ...request, wanted: /^README\.md$/, required: {} },
+    options,
+  );
+  const commit = basename(card);
+  const tree = await readTree(dirname(dirname(card)), commit);
+  const paths = tree?.map(({ path }) => path) ?? await filesIn(card);
+  if (paths.length > 0) return { folder: card, commit, paths };
+  await downloadSnapshot({ ...request, wanted: /./, required: { "data files": /./ } }, options);
+  throw new TypeError(`Cannot load ${name} as it must have files: current value is none`);
+}
+
+const literal = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+function exactly(paths: string[]): { wanted: RegExp; required: Record<string, RegExp> } {
+  const required = Object.fromEntries(
+    paths.map((path) => [path, new RegExp(`^${literal(path)}$`)]),
+  );
+  return { wanted: new RegExp(`^(README\\.md|${paths.map(literal).join("|")})$`), required };
+}
+
+/** Which split of those there are each part takes. */
+function chooseSplits(splits: string[], { hub, splits: asked = {} }: HubSource) {
+  checkOptions("choose splits", asked, SPLITS);
+  const shown = splits.join(", ");
+  const chosen: Partial<Record<Part, string>> = {};
+  for (const part of PARTS) {
+    const split = asked[part] ?? SPLITS[part].find((name) => splits.includes(name));
+    if (asked[part] !== undefined && !splits.includes(asked[part])) {
+      throw new RangeError(
+        `Cannot load ${hub} as 'splits.${part}' must be one of its splits, ${shown}: current value is ` +
+          `'${asked[part]}'`,
+      );
     }
-    const { key_value_metadata = [] } = await parquetMetadataAsync(buffer);
-    text = key_value_metadata.find(({ key }) => key === "huggingface")?.value ?? "{}";
-  } catch (error) {
-    throw damaged(file, source, error);
+    if (split !== undefined) chosen[part] = split;
   }
-  const names = classNames(text);
-  if (Array.isArray(names) && names.every((label) => typeof label === "string")) return names;
-  throw new TypeError(
-    `Cannot load ${name} as its column 'label' must be a ClassLabel in the parquet metadata` +
-      ` 'huggingface': current value is ${text.slice(0, 200)}. Choose a data set of labelled texts`,
+  if (chosen.train === undefined && splits.length === 1) chosen.train = splits[0]!;
+  if (chosen.train !== undefined) return chosen;
+  throw new RangeError(
+    `Cannot load ${hub} as it must be clear which of its splits to train on: they are ${shown}. Write, for ` +
+      `example, loadDataset({ hub: ${JSON.stringify(hub)}, splits: { train: ${
+        JSON.stringify(splits[0])
+      } } })`,
   );
 }
 
-function classNames(json: string): unknown {
+async function readFile(folder: string, file: string, source: string): Promise<Table> {
   try {
-    return JSON.parse(json)?.info?.features?.label?.names;
-  } catch {
-    return;
+    return await readTable(join(folder, file), source);
+  } catch (error) {
+    const cache = dirname(dirname(folder)); // of cache/snapshots/commit
+    (error as Error).message += `. If its cache ${cache} is damaged, remove it and load again`;
+    throw error;
   }
 }
 
-function damaged(file: string, source: string, error: unknown): TypeError {
-  const cache = resolve(file, "../../../.."); // of cache/snapshots/commit/data/file
-  return new TypeError(
-    `Cannot load ${source} as its parquet files must be whole and have the same columns: ` +
-      `${(error as Error).message}. Remove ${cache} and load again, or choose other data`,
-    { cause: error },
+/** The rows of several files with the same columns. */
+function joined(tables: Table[], source: string): Table {
+  const [first] = tables;
+  const names = (table: Table) => [...table.columns.keys()].sort().join(", ");
+  const other = tables.find((table) => names(table) !== names(first!));
+  if (other) {
+    throw new TypeError(
+      `Cannot load ${source} as its files must have the same columns: they have ${
+        names(first!)
+      }, and ` +
+        `${names(other)}. Choose other data`,
+    );
+  }
+  const columns = new Map(
+    [...first!.columns.keys()].map((name) => [
+      name,
+      tables.flatMap((table) => table.columns.get(name)!),
+    ]),
   );
+  return { ...first!, columns };
+}
+
+/** Whether no row has its label; competitions write -1. */
+function isHidden({ columns }: Table, { label }: Columns): boolean {
+  const cells = columns.get(label);
+  return !cells || cells.every((cell) => cell === null || Number(cell) === -1);
+}
+
+/** Evaluates on the even rows of the test split and tests on the odd ones. */
+function halve(
+  train: Dataset["train"],
+  test: Dataset["test"],
+  { trainRows = train.height, evaluationRows, testRows, seed = 42 }: DatasetOptions,
+  name: string,
+): Omit<Dataset, "labels"> {
+  const [even, odd] = [test.gatherEvery(2, 0), test.gatherEvery(2, 1)];
+  const n = countRows("trainRows", trainRows, train.height, 1, name);
+  const first = (option: string, half: Dataset["test"], rows = half.height, least: number) =>
+    half.head(countRows(option, rows, half.height, least, name));
+  return {
+    train: n < train.height ? train.sample({ n, seed }) : train,
+    evaluation: first("evaluationRows", even, evaluationRows, 1),
+    test: first("testRows", odd, testRows, 0),
+  };
 }

@@ -1,47 +1,90 @@
 import type { DataFrame } from "nodejs-polars";
+import type { Columns } from "./columns.ts";
+import { nameOf } from "./labels.ts";
+import type { Table } from "./table.ts";
+
+/** So many rows are named in a message. */
+const NAMED = 5;
 
 /**
  * Checks that every row has a text and a known class. An empty text is a text.
  *
- * @param frame Has the columns text and label; as in a ClassLabel of Hugging Face's datasets, a label is a name, its
- * number, or that number as text.
+ * @param table Its labels are, as in a ClassLabel of Hugging Face's datasets, a name, its number, or that number as text.
+ * @param columns Those that hold texts and labels; several texts are joined by a space.
  * @param labels The classes' names.
- * @param source Names the frame in errors.
+ * @param skipIncomplete Leave out rows without a text or label; `console.warn` says which.
  * @returns The columns text (String), label (Int32) and row (Int32), the row's number from 1.
- * @throws {TypeError} When a column is missing, or a text is not a string.
+ * @throws {TypeError} When a text is not a string.
  * @throws {RangeError} When there are no rows or fewer than two classes, a cell is empty, or a label is unknown.
  */
 export async function checkRows(
-  frame: DataFrame,
+  table: Table,
+  columns: Columns,
   labels: string[],
-  source: string,
+  skipIncomplete = false,
 ): Promise<DataFrame> {
-  textColumn(frame, source);
-  const given = column(frame, "label", source);
-  const numbers = given.map((label) => classNumber(label, labels));
-  if (frame.height === 0 || labels.length < 2) {
+  const { source } = table;
+  const label = table.columns.get(columns.label)!;
+  const cells = columns.text.map((name) => table.columns.get(name)!);
+  const textName = columns.text.join(" + ");
+  const texts = label.map((_, row) => {
+    const found = cells.map((column) => column[row]).filter((cell) => !isEmpty(cell));
+    const wrong = found.find((cell) => typeof cell !== "string");
+    if (wrong !== undefined) fail(source, [row], textName, "a text", wrong);
+    return found.length > 0 ? found.join(" ") : null;
+  });
+  let rows = [...label.keys()];
+  const textless = rows.filter((row) => texts[row] === null);
+  const unlabelled = rows.filter((row) => isEmpty(label[row]));
+  const meaning = `one of ${listed(labels)}, or its number`;
+  if (skipIncomplete) {
+    const skipped = new Set([...textless, ...unlabelled]);
+    rows = rows.filter((row) => !skipped.has(row));
+    if (skipped.size > 0) {
+      const which = numbered([...skipped].sort((a, b) => a - b));
+      console.warn(`${source}: left out ${skipped.size} rows without a text or label, ${which}`);
+    }
+  } else {
+    if (textless.length > 0) fail(source, textless, textName, "a text", null);
+    if (unlabelled.length > 0) fail(source, unlabelled, columns.label, meaning, null);
+  }
+  if (rows.length === 0 || labels.length < 2) {
     throw new RangeError(
       `Cannot load ${source} as it must have rows of at least two classes: current value is ` +
-        `${frame.height} rows of ${JSON.stringify(labels)}. Add some, or choose other data`,
+        `${rows.length} rows of ${JSON.stringify(labels)}. Add some, or choose other data`,
     );
   }
-  const unknown = numbers.findIndex((label) => labels[label] === undefined);
+  const numberOf = new Map(labels.map((name, number) => [name, number]));
+  const numbers = rows.map((row) => classNumber(label[row], numberOf));
+  const unknown = numbers.findIndex((number) => labels[number] === undefined);
   if (unknown >= 0) {
-    fail(source, unknown, "label", `one of ${labels.join(", ")}, or its number`, given[unknown]);
+    const row = rows[unknown]!;
+    fail(source, [row], columns.label, meaning, label[row]);
   }
   const { default: pl } = await import("nodejs-polars");
   return pl.DataFrame({
-    text: frame.getColumn("text"),
+    text: pl.Series("text", rows.map((row) => texts[row]), pl.Utf8),
     label: pl.Series("label", numbers, pl.Int32),
-    row: pl.Series("row", numbers.map((_, i) => i + 1), pl.Int32),
+    row: pl.Series("row", rows.map((row) => row + 1), pl.Int32),
   });
 }
 
-function classNumber(label: unknown, labels: string[]): number {
-  if (typeof label === "number" || typeof label === "bigint") return Number(label);
-  if (typeof label !== "string") return NaN;
-  return labels.includes(label) || !/^\d+$/.test(label) ? labels.indexOf(label) : Number(label);
+const isEmpty = (cell: unknown) => cell === null || cell === undefined || Number.isNaN(cell);
+
+function classNumber(label: unknown, numberOf: Map<string, number>): number {
+  const name = nameOf(label);
+  if (name === undefined) return NaN;
+  const number = numberOf.get(name);
+  if (number !== undefined) return number;
+  if (typeof label === "boolean") return Number(label);
+  return typeof label !== "string" || /^\d+$/.test(name) ? Number(name) : NaN;
 }
+
+const listed = (labels: string[]) =>
+  labels.slice(0, 20).join(", ") + (labels.length > 20 ? `, … (${labels.length} in all)` : "");
+
+const numbered = (rows: number[]) =>
+  `row ${rows.slice(0, NAMED).map((row) => row + 1).join(", ")}${rows.length > NAMED ? ", …" : ""}`;
 
 /**
  * The texts of a frame with the column text.
@@ -55,7 +98,7 @@ function classNumber(label: unknown, labels: string[]): number {
 export function textColumn(frame: DataFrame, source: string): string[] {
   const texts = column(frame, "text", source);
   const textless = texts.findIndex((text) => typeof text !== "string");
-  if (textless >= 0) fail(source, textless, "text", "a text", texts[textless]);
+  if (textless >= 0) fail(source, [textless], "text", "a text", texts[textless]);
   return texts as string[];
 }
 
@@ -76,27 +119,24 @@ export function column(frame: DataFrame, name: string, source: string): unknown[
   );
 }
 
-/**
- * Checks a number of rows.
- *
- * @param option Its name.
- * @param value The number.
- * @param available How many rows there are.
- * @throws {RangeError} When it is not a whole number from 1 to `available`.
- */
-export function checkCount(option: string, value: number, available: number): void {
-  if (Number.isInteger(value) && value >= 1 && value <= available) return;
-  throw new RangeError(
-    `Cannot load the data set as '${option}' must be a whole number from 1 to ${available}: ` +
-      `current value is ${value}`,
-  );
-}
-
-function fail(source: string, index: number, name: string, meaning: string, value: unknown): never {
-  const row = `row ${index + 1} (the first row after the header is 1)`;
+/** Refuses rows, of which the first has this value in a column. */
+function fail(
+  source: string,
+  rows: number[],
+  name: string,
+  meaning: string,
+  value: unknown,
+): never {
+  const row = `row ${rows[0]! + 1} (the first row after the header is 1)`;
   const shown = typeof value === "string" ? JSON.stringify(value.slice(0, 60)) : String(value);
+  const others = rows.length > 1
+    ? `, and so in ${rows.length - 1} more (${numbered(rows.slice(1))})`
+    : "";
+  const remedy = value === null
+    ? "remove such rows, leave them out with skipIncomplete: true,"
+    : "remove that row,";
   const message =
     `Cannot load ${source} as '${name}' must be ${meaning}: current value in ${row} ` +
-    `is ${shown}. Correct or remove that row, or choose other data`;
-  throw name === "text" && value !== null ? new TypeError(message) : new RangeError(message);
+    `is ${shown}${others}. Correct or ${remedy} or choose other data`;
+  throw meaning === "a text" && value !== null ? new TypeError(message) : new RangeError(message);
 }

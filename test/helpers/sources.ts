@@ -21,6 +21,19 @@ export async function withHub<T>(
   }
 }
 
+/** Serves tiny/news under the name of AG News, whose test split is halved. */
+export async function withHalved<T>(
+  use: (options: DatasetOptions & { cacheFolder: string }) => Promise<T>,
+): Promise<T> {
+  const folder = await Deno.makeTempDir();
+  await Deno.mkdir(`${folder}/datasets/fancyzhx/ag_news/data`, { recursive: true });
+  const data = `${HUB}/datasets/tiny/news/data`;
+  for (const { name } of Deno.readDirSync(data)) {
+    await Deno.copyFile(`${data}/${name}`, `${folder}/datasets/fancyzhx/ag_news/data/${name}`);
+  }
+  return await withHub(folder, use).finally(() => Deno.remove(folder, { recursive: true }));
+}
+
 /** Serves tiny/news with this train split. */
 export async function withTrainSplit<T>(
   parquet: string,
@@ -56,4 +69,12 @@ export function caughtWarnings() {
   const said: string[] = [];
   console.warn = (message: string) => void said.push(message);
   return { said, [Symbol.dispose]: () => void (console.warn = warn) };
+}
+
+/** Keeps what console.log is told until the end of the block. */
+export function caughtLines() {
+  const { log } = console;
+  const lines: string[] = [];
+  console.log = (line: string) => void lines.push(line);
+  return { lines, [Symbol.dispose]: () => void (console.log = log) };
 }

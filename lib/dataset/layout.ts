@@ -1,0 +1,174 @@
+import { matchesGlob } from "node:path";
+import { parse } from "yaml";
+
+/** The data files of a repository by the names of their splits, and the names of classes by column. */
+export interface Layout {
+  splits: Map<string, string[]>;
+  classNames: Map<string, string[]>;
+}
+
+/** What the YAML header of a data set's card says of its files. */
+interface Card {
+  configs?: unknown;
+  dataset_info?: unknown;
+}
+
+/** Longer ones, and those with more wildcards, could take for ever to match. */
+const MAX_PATTERN = 200;
+const MAX_WILDCARDS = 8;
+
+const DATA_FILE = /\.(parquet|(csv|tsv|jsonl|ndjson|json)(\.gz)?)$/i;
+const OTHER_JSON = /(^|\/)(dataset_infos?|dataset_dict|state|config)\.json$/;
+
+/** What datasets takes for a split's name in a path (its data_files.py). */
+const KEYWORDS: Record<string, string[]> = {
+  train: ["train", "training"],
+  validation: ["validation", "valid", "dev", "val"],
+  test: ["test", "testing", "eval", "evaluation"],
+};
+
+/**
+ * Finds the data files of a repository as Hugging Face's datasets does: by its card's `configs`, else by the files' names.
+ *
+ * @param paths All of the repository's files.
+ * @param readme Its card; empty if it has none.
+ * @param config The configuration asked for.
+ * @param name Names the repository in messages.
+ * @throws {RangeError} When there is no such configuration, or none is asked for where there are several.
+ * @throws {TypeError} When there are no data files that can be read.
+ * @see https://huggingface.co/docs/hub/datasets-data-files-configuration
+ */
+export function layoutOf(
+  paths: string[],
+  readme: string,
+  config: string | undefined,
+  name: string,
+): Layout {
+  const card = header(readme, name);
+  const configs = list(card.configs);
+  const chosen = chooseConfig(configs, config, name);
+  const files = paths.filter((path) => DATA_FILE.test(path) && !OTHER_JSON.test(path));
+  const splits = chosen?.data_files === undefined ? byName(files) : byPattern(files, chosen, name);
+  if (splits.size === 0) {
+    const script = paths.find((path) => path.endsWith(".py"));
+    const kinds = [...new Set(paths.map((path) => path.match(/\.[\w.]+$/)?.[0] ?? path))].slice(
+      0,
+      8,
+    );
+    throw new TypeError(
+      `Cannot load ${name} as it must have data files in parquet, csv, tsv, jsonl or json: ` +
+        (script
+          ? `current value is ${script}, a Python script that makes them. Choose its revision 'refs/convert/parquet'`
+          : `current value is ${
+            kinds.join(", ") || "no file"
+          }. Choose another repository or revision`),
+    );
+  }
+  const infos = list(card.dataset_info);
+  const info = infos.find(({ config_name }) => config_name === chosen?.config_name) ?? infos[0];
+  return { splits, classNames: cardNames(info?.features) };
+}
+
+function header(readme: string, name: string): Card {
+  const [, yaml] = readme.match(/^\ufeff?---\r?\n([^]*?)\r?\n---/) ?? [];
+  if (yaml === undefined) return {};
+  try {
+    return parse(yaml) ?? {};
+  } catch (error) {
+    console.warn(
+      `${name}: its README.md has no sound YAML and is not used: ${(error as Error).message}`,
+    );
+    return {};
+  }
+}
+
+type Entry = Record<string, unknown>;
+
+const isEntry = (value: unknown): value is Entry => typeof value === "object" && value !== null;
+const list = (value: unknown): Entry[] => [value].flat().filter(isEntry);
+
+function chooseConfig(
+  configs: Entry[],
+  asked: string | undefined,
+  name: string,
+): Entry | undefined {
+  const names = configs.map(({ config_name }) => String(config_name));
+  const found = asked === undefined
+    ? configs.find((config) => config.default === true) ??
+      configs.find(({ config_name }) => config_name === "default") ??
+      (configs.length === 1 ? configs[0] : undefined)
+    : configs.find(({ config_name }) => config_name === asked);
+  if (found || asked === undefined && configs.length === 0) return found;
+  throw new RangeError(
+    `Cannot load ${name} as 'config' must be one of its configurations, ${
+      names.join(", ") || "none"
+    }: ` +
+      `current value is ${asked}. Write, for example, loadDataset({ hub: ${JSON.stringify(name)}` +
+      `${names.length ? `, config: ${JSON.stringify(names[0])}` : ""} })`,
+  );
+}
+
+function byPattern(files: string[], config: Entry, name: string): Map<string, string[]> {
+  const folder = typeof config.data_dir === "string"
+    ? `${config.data_dir.replace(/\/$/, "")}/`
+    : "";
+  const given = [config.data_files].flat();
+  const splits = new Map<string, string[]>();
+  for (const entry of given) {
+    const [split, patterns] = isEntry(entry)
+      ? [String(entry.split ?? "train"), [entry.path].flat()]
+      : ["train", [entry]];
+    const found = patterns.flatMap((pattern) => {
+      const glob = folder + String(pattern).replace(/^\.\//, "");
+      if (glob.length > MAX_PATTERN || glob.split(/[*?]/).length > MAX_WILDCARDS + 1) {
+        throw new RangeError(
+          `Cannot load ${name} as a path in its card must have at most ${MAX_PATTERN} characters and ` +
+            `${MAX_WILDCARDS} wildcards: current value is ${
+              glob.slice(0, 100)
+            }. Choose another repository`,
+        );
+      }
+      return files.filter((path) => path === glob || matchesGlob(path, glob));
+    });
+    splits.set(split, [...new Set([...splits.get(split) ?? [], ...found])].sort());
+  }
+  return new Map([...splits].filter(([, files]) => files.length > 0));
+}
+
+/** Files of the kind that most have, by the split that a path names; all train if none does. */
+function byName(files: string[]): Map<string, string[]> {
+  const kindOf = (path: string) => path.toLowerCase().match(DATA_FILE)![1]!.replace(/\..*/, "");
+  const kinds = files.map(kindOf);
+  const count = (kind: string) => kinds.filter((other) => other === kind).length;
+  const [kind] = [...new Set(kinds)].sort((a, b) => count(b) - count(a));
+  const splits = new Map<string, string[]>();
+  const alike = files.filter((path) => kindOf(path) === kind).sort();
+  for (const path of alike) {
+    const split = splitOf(path);
+    if (split === undefined) continue;
+    splits.set(split, [...splits.get(split) ?? [], path]);
+  }
+  return splits.size > 0 || alike.length === 0 ? splits : new Map([["train", alike]]);
+}
+
+function splitOf(path: string): string | undefined {
+  const sharded = path.match(/(?:^|\/)([\w.]+)-\d{5}-of-\d{5}\b/)?.[1];
+  if (sharded) return sharded;
+  const words = path.toLowerCase().split(/[^a-z]+/).reverse();
+  return Object.keys(KEYWORDS).find((split) =>
+    KEYWORDS[split]!.some((word) => words.includes(word))
+  );
+}
+
+/** The names of each ClassLabel among a card's features. */
+function cardNames(features: unknown): Map<string, string[]> {
+  const named = list(features).flatMap(({ name, dtype }) => {
+    const names = isEntry(dtype) && isEntry(dtype.class_label)
+      ? dtype.class_label.names
+      : undefined;
+    if (!isEntry(names)) return [];
+    const entries = Object.entries(names).sort(([a], [b]) => Number(a) - Number(b));
+    return [[String(name), entries.map(([, label]) => String(label))] as const];
+  });
+  return new Map(named);
+}

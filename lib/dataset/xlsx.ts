@@ -1,0 +1,35 @@
+import { Buffer } from "node:buffer";
+import type { Table } from "./table.ts";
+
+/**
+ * Reads the first sheet of an Excel workbook, its header first. Numbers in a column that also has texts are texts.
+ *
+ * @param bytes The file's content.
+ * @param source Names it in messages.
+ * @throws {TypeError} When it is no workbook.
+ */
+export async function readXlsx(bytes: Uint8Array, source: string): Promise<Table> {
+  const { readSheet } = await import("read-excel-file/node");
+  let sheet: unknown[][];
+  try {
+    sheet = await readSheet(Buffer.from(bytes));
+  } catch (error) {
+    throw new TypeError(
+      `Cannot load ${source} as it must be a workbook of Excel (xlsx): ${
+        (error as Error).message
+      }. ` +
+        "If it is another archive, unpack it; if it has a password, save it without one, or as csv",
+      { cause: error },
+    );
+  }
+  const [header = [], ...rows] = sheet;
+  const columns = new Map(header.map((name, i) => {
+    const cells = rows.map((row) => row[i] ?? null);
+    const isText = cells.some((cell) => typeof cell === "string");
+    return [
+      name === null ? "" : String(name),
+      isText ? cells.map((cell) => cell === null ? null : String(cell)) : cells,
+    ];
+  }));
+  return { source, columns };
+}
