@@ -1,4 +1,5 @@
-import { asyncBufferFromFile, parquetMetadataAsync } from "hyparquet";
+import { parquetMetadata } from "hyparquet";
+import { Buffer } from "node:buffer";
 import type { Table } from "./table.ts";
 
 /** The most bytes of a parquet file's metadata, which is read whole. */
@@ -7,15 +8,18 @@ const MAX_METADATA = 64_000_000;
 /**
  * Reads a parquet file, with the names of classes that Hugging Face's datasets keeps in its metadata.
  *
- * @param path The file's path.
+ * @param bytes The file's content.
  * @param source Names it in messages.
  * @throws {TypeError} When it is damaged.
  */
-export async function readParquet(path: string, source: string): Promise<Table> {
+export async function readParquet(
+  bytes: Uint8Array<ArrayBuffer>,
+  source: string,
+): Promise<Table> {
   const { default: pl } = await import("nodejs-polars");
   try {
-    const classNames = await schemaOf(path);
-    const frame = pl.readParquet(path);
+    const classNames = schemaOf(bytes.buffer);
+    const frame = pl.readParquet(Buffer.from(bytes.buffer));
     const columns = new Map(frame.columns.map((name) => [name, frame.getColumn(name).toArray()]));
     return { source, columns, classNames };
   } catch (error) {
@@ -29,13 +33,11 @@ export async function readParquet(path: string, source: string): Promise<Table> 
   }
 }
 
-async function schemaOf(path: string): Promise<Map<string, string[]>> {
-  const buffer = await asyncBufferFromFile(path);
-  const footer = new DataView(await buffer.slice(buffer.byteLength - 8));
-  if (footer.getUint32(0, true) > MAX_METADATA) {
+function schemaOf(file: ArrayBuffer): Map<string, string[]> {
+  if (new DataView(file).getUint32(file.byteLength - 8, true) > MAX_METADATA) {
     throw new RangeError(`more than ${MAX_METADATA / 1e6} MB of metadata`);
   }
-  const { key_value_metadata = [] } = await parquetMetadataAsync(buffer);
+  const { key_value_metadata = [] } = parquetMetadata(file);
   const text = key_value_metadata.find(({ key }) => key === "huggingface")?.value ?? "{}";
   try {
     return classNames(JSON.parse(text)?.info?.features);

@@ -59,7 +59,7 @@ export async function readTable(path: string, source: string = path): Promise<Ta
     name = name.replace(/\.gz$/, "");
     format = formatOf(bytes);
   }
-  if (format === "parquet") return await readParquet(path, source);
+  if (format === "parquet") return await readParquet(bytes, source);
   if (format === "zip" && !name.endsWith(".zip")) return await readXlsx(bytes, source);
   if (format !== undefined) {
     throw new TypeError(
