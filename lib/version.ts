@@ -1,2 +1,2 @@
 /** The version of this library, as in deno.json. */
-export const VERSION = "0.3.0";
+export const VERSION = "0.4.0";

@@ -19,6 +19,8 @@ import {
 export interface Tokenizer {
   /** The id that fills a batch's shorter rows. */
   padTokenId: number;
+  /** The id of what the vocabulary has no part for. @default {there is none} */
+  unkTokenId?: number;
   /** Most ids a row can have, special tokens included; longer texts are truncated. */
   maxLength: number;
   /** Ids with special tokens and without padding, one list a text. */
@@ -71,6 +73,7 @@ export async function loadTokenizer(
   await checkTypes(native, files.settings);
 
   const pad = named.get("pad_token");
+  const unknown = native.tokenToId(named.get("unk_token") ?? "") ?? undefined;
   const cut = isByWord && direction === "right" ? head : (text: string) => text;
   const { clean_up_tokenization_spaces: cleansUp, [EVEN_BPE]: evenBpe } = files.settings;
   const cleanUp = cleansUp && (!isBpe || evenBpe) ? withoutSpaces : String;
@@ -89,6 +92,7 @@ export async function loadTokenizer(
   };
   return {
     padTokenId: pad === undefined ? padTokenId : native.tokenToId(pad) ?? padTokenId,
+    ...unknown !== undefined && { unkTokenId: unknown },
     maxLength,
     files: paths.filter((_, i) => present[i]),
     async encode(texts) {

@@ -6,8 +6,13 @@ import type { Tokenizer } from "./tokenizer.ts";
 /** Limits of the texts encoded in one call, as it holds all of their offsets and masks in memory at once. */
 const LIMITS = { rows: 1000, characters: 1_000_000 };
 
+/** The share of unknown tokens, and that of cut texts, above which a model sees too little. */
+const FEW = 0.02;
+
 /**
- * Adds the column input_ids (list of Int32, without padding) to a frame with a column text.
+ * Adds the column input_ids (list of Int32, without padding) to a frame with a column text. `console.warn`
+ * says if more than 2 % of the tokens are unknown to the tokenizer, or of the texts as long as the model's limit, where
+ * longer ones are cut.
  *
  * @param onProgress Called with the number of rows done and their total. @default {no report}
  * @throws {TypeError} When there is no column text, or it holds anything but strings.
@@ -29,8 +34,36 @@ export async function tokenize(
     inputIds.push(...await tokenizer.encode(texts.slice(start, end)));
     onProgress?.(inputIds.length, texts.length);
   }
+  warnOfLoss(inputIds, tokenizer);
   const { default: pl } = await import("nodejs-polars");
   return frame.withColumns(pl.Series("input_ids", inputIds, pl.List(pl.Int32)));
+}
+
+function warnOfLoss(inputIds: number[][], { unkTokenId, maxLength }: Tokenizer) {
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  let [tokens, unknown, full] = [0, 0, 0];
+  for (const ids of inputIds) {
+    tokens += ids.length;
+    for (const id of ids) if (id === unkTokenId) unknown++;
+    if (ids.length >= maxLength) full++;
+  }
+  if (unknown > FEW * tokens) {
+    console.warn(
+      `${
+        percent(unknown / tokens)
+      } of the tokens are unknown to the tokenizer, so the model cannot see ` +
+        "what they stand for. Choose a model that knows the texts' language and signs",
+    );
+  }
+  if (full > FEW * inputIds.length) {
+    console.warn(
+      `${full} of ${inputIds.length} texts (${
+        percent(full / inputIds.length)
+      }) have ${maxLength} ` +
+        "tokens or more, and the model sees only so many of each. Put first what decides about the class, " +
+        "split the texts, or choose a model for longer ones",
+    );
+  }
 }
 
 /** The tokens and classes of a frame from {@link tokenize}, as the trainer takes them. */

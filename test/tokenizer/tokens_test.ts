@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import pl, { type DataFrame } from "nodejs-polars";
 import { openDataset, saveDataset } from "../../lib/dataset/files.ts";
+import { caughtWarnings } from "../helpers/sources.ts";
 import { loadTokenizer, type Tokenizer } from "../../lib/tokenizer/tokenizer.ts";
 import { examples, tokenize } from "../../lib/tokenizer/tokens.ts";
 
@@ -32,6 +33,7 @@ Deno.test("tokenize() adds int32 lists beside text and label, also after a round
 });
 
 Deno.test("tokenize() encodes long rows a few at a time", async () => {
+  using _warnings = caughtWarnings();
   const sizes: number[] = [];
   const tokenizer: Tokenizer = {
     ...await loadTokenizer(TINY),
@@ -73,4 +75,27 @@ Deno.test("tokenize() and examples() name the column and the row that is wrong",
     name: "TypeError",
     message: /a column 'label': its columns are input_ids/,
   });
+});
+
+Deno.test("tokenize() says which share of the tokens is unknown, and of the texts too long", async () => {
+  using warnings = caughtWarnings();
+  const tokenizer = await loadTokenizer(TINY);
+  const known = new Array(96).fill("The home team won");
+  const texts = (count: number, text: string) =>
+    pl.DataFrame({ text: [...known, ...new Array(count).fill(text)] });
+  await tokenize(texts(1, "жж жж жж"), tokenizer);
+  await tokenize(texts(1, "team ".repeat(1000)), tokenizer);
+  assert.equal(warnings.said.length, 0);
+  await tokenize(texts(4, "жж ".repeat(10)), tokenizer);
+  const [[, ...ids] = []] = await tokenizer.encode(["жж"]);
+  assert.equal(ids[0], tokenizer.unkTokenId);
+  const share = 40 / (96 * (await tokenizer.encode(known))[0]!.length + 4 * 12);
+  assert.ok(
+    warnings.said[0]!.startsWith(`${(100 * share).toFixed(1)} % of the tokens are unknown`),
+  );
+  await tokenize(texts(4, "team ".repeat(1000)), tokenizer);
+  assert.match(
+    warnings.said[1]!,
+    /^4 of 100 texts \(4\.0 %\) have \d+ tokens or more, .*\. Put first/,
+  );
 });
