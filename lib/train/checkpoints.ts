@@ -175,6 +175,6 @@ function checkSameRun(changed: string[], path: string) {
   throw new Error(
     `Cannot resume from ${path} as the run must be the one that wrote it: ${few}${more}. Give it ` +
       "the same values, or name what may differ in 'acceptChanges' (trained parameters may not), or " +
-      "remove the folder to start over",
+      "load the model again and remove the folder to start over",
   );
 }

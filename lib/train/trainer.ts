@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs-core";
+import { type Adapter, requireState } from "../adapter/state.ts";
 import { type Batch, batches, checkExamples, type Examples } from "../batches.ts";
 import { createRandom } from "../device/random.ts";
 import { evaluate, type EvaluateOptions } from "../evaluate/evaluate.ts";
@@ -23,6 +24,9 @@ const DROPOUT_DRAWS = 2 ** 30;
 
 /** The last trainer of each model: two cannot train the same weights. */
 const trainers = new WeakMap<TextModel, Trainer>();
+
+/** How many steps each model has been trained for in this process. */
+const stepsOf = new WeakMap<TextModel, number>();
 
 /**
  * Trains the trainable variables of a model, as Transformers' Trainer does: AdamW, a schedule, gradient clipping, padding
@@ -104,8 +108,9 @@ export class Trainer {
    * Trains to the last step, or until Stop: from the first step or, with `resumeFromCheckpoint`, from the newest intact
    * checkpoint if there is one.
    *
-   * @throws {Error} When steps are done already; when the loss is not finite; when the checkpoints in `outputDir` are all
-   * damaged, are of another run, or would be overwritten.
+   * @throws {Error} When steps are done already; when it is to resume, there is no checkpoint, and an earlier trainer has
+   * trained the model; when the adapter is merged or disabled; when the loss is not finite; when the checkpoints in
+   * `outputDir` are all damaged, are of another run, or would be overwritten.
    */
   async train(): Promise<TrainResult> {
     if (this.#state.step) {
@@ -115,7 +120,14 @@ export class Trainer {
       );
     }
     return await this.#trainAlone(async () => {
-      if (this.#options.resumeFromCheckpoint) await this.#checkpoints.load();
+      if (!this.#options.resumeFromCheckpoint || await this.#checkpoints.load()) return;
+      const steps = stepsOf.get(this.#model);
+      if (!steps) return;
+      throw new Error(
+        `Cannot train from the start as this model has been trained already, for ${steps} steps: its ` +
+          "weights are no longer those that it was loaded with. Load the model again (loadClassifier, then " +
+          "its adapter) to start afresh, or leave out 'resumeFromCheckpoint' to train these weights further",
+      );
     });
   }
 
@@ -211,6 +223,7 @@ export class Trainer {
         "Cannot train as this trainer is training already: await the earlier call of train() or resume()",
       );
     }
+    if ("layers" in this.#model) requireState(this.#model as Adapter, "train", "enabled");
     this.#running = true;
     using interrupt = listenForInterrupt(); // at SIGTERM the process ends when the lock has been released
     try {
@@ -256,6 +269,7 @@ export class Trainer {
   async #trainStep(elapsed: () => number) {
     const { totalSteps } = this.#sampler;
     const unrecorded = { ...await this.#changeWeights(), evaluate: false };
+    stepsOf.set(this.#model, (stepsOf.get(this.#model) ?? 0) + 1);
     const { step } = Object.assign(this.#state, { unrecorded });
     const epoch = this.#sampler.epochAfter(step);
     const asked = await this.#tell({ type: "step", step, totalSteps, epoch, seconds: elapsed() });

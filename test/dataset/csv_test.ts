@@ -74,7 +74,7 @@ const FAULTS: [what: string, content: string | Uint8Array, message: RegExp][] = 
     "txt,label\nx,a\n",
     /which column holds the texts[^]*"txt", such as "x"[^]*textColumns: "txt"/,
   ],
-  ["nothing", "", /which column holds the texts\. Its columns are\n  none/],
+  ["nothing", "", /which column holds the texts\. Its columns are\n {2}none/],
   ["no rows", csv(""), /rows of at least two .* is 0 rows of \["a","b"\]\. Add/],
   ["no text", csv(`${NUMBERED},a\n`), /'text' must be .* row 7 .* is null\. Correct/],
   ["no label", csv(`${NUMBERED}x,\n`), /'label' must be .* row 7 .* is null\. Correct/],

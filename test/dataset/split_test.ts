@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { loadDataset } from "../../lib/dataset/dataset.ts";
+import { type DatasetSource, loadDataset } from "../../lib/dataset/dataset.ts";
 import { stratify } from "../../lib/dataset/split.ts";
 import { createRandom } from "../../lib/device/random.ts";
 import { temporaryFolder } from "../helpers/altered.ts";
@@ -116,9 +116,6 @@ Deno.test("loadDataset() takes separate files, and cuts off what is missing", as
     loadDataset(source),
     /test\.csv as 'labelColumn' must be one of its columns, 'text'/,
   );
-  // deno-lint-ignore no-explicit-any
-  await assert.rejects(
-    loadDataset({ ...source, tests: "x" } as any),
-    /'tests'\. Did you mean 'test'\?/,
-  );
+  const mistyped = { ...source, tests: "x" } as DatasetSource;
+  await assert.rejects(loadDataset(mistyped), /'tests'\. Did you mean 'test'\?/);
 });
