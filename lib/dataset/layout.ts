@@ -17,14 +17,16 @@ interface Card {
 const MAX_PATTERN = 200;
 const MAX_WILDCARDS = 8;
 
+/** The first is taken where several kinds have as many files. */
+const KINDS = ["parquet", "jsonl", "json", "csv", "tsv", "ndjson"];
 const DATA_FILE = /\.(parquet|(csv|tsv|jsonl|ndjson|json)(\.gz)?)$/i;
-const OTHER_JSON = /(^|\/)(dataset_infos?|dataset_dict|state|config)\.json$/;
+const NO_DATA = /(^|\/)((config|dataset_infos?|dataset_dict|state)\.json$|[._])/;
 
-/** What datasets takes for a split's name in a path (its data_files.py). */
-const KEYWORDS: Record<string, string[]> = {
-  train: ["train", "training"],
-  validation: ["validation", "valid", "dev", "val"],
-  test: ["test", "testing", "eval", "evaluation"],
+/** Words for a split in a name (data_files.py of datasets 5.2). */
+const KEYWORDS: Record<string, string> = {
+  train: "train|training",
+  validation: "validation|valid|dev|val",
+  test: "test|testing|eval|evaluation",
 };
 
 /**
@@ -47,7 +49,7 @@ export function layoutOf(
   const card = header(readme, name);
   const configs = list(card.configs);
   const chosen = chooseConfig(configs, config, name);
-  const files = paths.filter((path) => DATA_FILE.test(path) && !OTHER_JSON.test(path));
+  const files = paths.filter((path) => DATA_FILE.test(path) && !NO_DATA.test(path));
   const splits = chosen?.data_files === undefined ? byName(files) : byPattern(files, chosen, name);
   if (splits.size === 0) {
     const script = paths.find((path) => path.endsWith(".py"));
@@ -112,9 +114,14 @@ function byPattern(files: string[], config: Entry, name: string): Map<string, st
   const folder = typeof config.data_dir === "string"
     ? `${config.data_dir.replace(/\/$/, "")}/`
     : "";
-  const given = [config.data_files].flat();
+  const missing = (split: string, what: string) => {
+    throw new TypeError(
+      `Cannot load ${name} as its split ${split} must have files in parquet, csv, tsv, jsonl or json: its card ` +
+        `names ${what}. Choose another configuration or revision`,
+    );
+  };
   const splits = new Map<string, string[]>();
-  for (const entry of given) {
+  for (const entry of [config.data_files].flat()) {
     const [split, patterns] = isEntry(entry)
       ? [String(entry.split ?? "train"), [entry.path].flat()]
       : ["train", [entry]];
@@ -128,36 +135,55 @@ function byPattern(files: string[], config: Entry, name: string): Map<string, st
             }. Choose another repository`,
         );
       }
-      return files.filter((path) => path === glob || matchesGlob(path, glob));
+      const matching = files.filter((path) => path === glob || matchesGlob(path, glob)).sort();
+      if (matching.length === 0 && !/[*?[{]/.test(glob)) missing(split, glob);
+      return matching;
     });
-    splits.set(split, [...new Set([...splits.get(split) ?? [], ...found])].sort());
+    splits.set(split, [...new Set([...splits.get(split) ?? [], ...found])]);
   }
-  return new Map([...splits].filter(([, files]) => files.length > 0));
+  for (const [split, files] of splits) {
+    if (files.length === 0) missing(split, "no file that is there");
+  }
+  return splits;
 }
 
-/** Files of the kind that most have, by the split that a path names; all train if none does. */
+/**
+ * Files by the splits that their names say: numbered shards in data/, else names of folders, else names of files; all are
+ * for training if there are none such. Of files of several kinds, those of the kind that most have.
+ */
 function byName(files: string[]): Map<string, string[]> {
-  const kindOf = (path: string) => path.toLowerCase().match(DATA_FILE)![1]!.replace(/\..*/, "");
-  const kinds = files.map(kindOf);
-  const count = (kind: string) => kinds.filter((other) => other === kind).length;
-  const [kind] = [...new Set(kinds)].sort((a, b) => count(b) - count(a));
-  const splits = new Map<string, string[]>();
-  const alike = files.filter((path) => kindOf(path) === kind).sort();
-  for (const path of alike) {
-    const split = splitOf(path);
-    if (split === undefined) continue;
-    splits.set(split, [...splits.get(split) ?? [], path]);
-  }
-  return splits.size > 0 || alike.length === 0 ? splits : new Map([["train", alike]]);
+  const SEPARATOR = "[-._ 0-9]";
+  const splitsOf = (path: string, end: string) =>
+    Object.keys(KEYWORDS).filter((split) =>
+      path.split("/").some((name, i, names) =>
+        (end === "" ? i < names.length - 1 : i === names.length - 1) &&
+        new RegExp(`^(.*${SEPARATOR})?(${KEYWORDS[split]})(${SEPARATOR}.*)${end || "?"}$`).test(
+          name,
+        )
+      )
+    );
+  const rules: ((path: string) => string[])[] = [
+    (path) => path.match(/^data\/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}[^/]*$/)?.slice(1) ?? [],
+    (path) => splitsOf(path, ""),
+    (path) => splitsOf(path, "{1}"),
+    () => ["train"],
+  ];
+  const rule = rules.find((rule) => files.some((path) => rule(path).length > 0)) ?? rules[0]!;
+  const splits = Map.groupBy(
+    files.toSorted().flatMap((path) => rule(path).map((split) => ({ split, path }))),
+    ({ split }) => split,
+  );
+  return new Map(
+    [...splits].map(([split, files]) => [split, alike(files.map(({ path }) => path))]),
+  );
 }
 
-function splitOf(path: string): string | undefined {
-  const sharded = path.match(/(?:^|\/)([\w.]+)-\d{5}-of-\d{5}\b/)?.[1];
-  if (sharded) return sharded;
-  const words = path.toLowerCase().split(/[^a-z]+/).reverse();
-  return Object.keys(KEYWORDS).find((split) =>
-    KEYWORDS[split]!.some((word) => words.includes(word))
-  );
+/** The files of the kind that most have. */
+function alike(files: string[]): string[] {
+  const kindOf = (path: string) => path.toLowerCase().match(DATA_FILE)![1]!.replace(/\..*/, "");
+  const count = (kind: string) => files.filter((path) => kindOf(path) === kind).length;
+  const [kind] = KINDS.toSorted((a, b) => count(b) - count(a));
+  return files.filter((path) => kindOf(path) === kind);
 }
 
 /** The names of each ClassLabel among a card's features. */

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import pl from "nodejs-polars";
 import type { DatasetOptions, DatasetSource } from "../../lib/dataset/dataset.ts";
 import { loadDataset } from "../../lib/dataset/dataset.ts";
+import { layoutOf } from "../../lib/dataset/layout.ts";
 import { temporaryFolder } from "../helpers/altered.ts";
 import { caughtLines, caughtWarnings, values, withHub } from "../helpers/sources.ts";
 
@@ -172,6 +173,43 @@ for (const [what, files, source, labels, parts] of LAYOUTS) {
     }
   });
 }
+
+interface Case {
+  files: string[];
+  readme: string;
+  config: string | null;
+  /** Files by split, or the name of the error. */
+  splits: Record<string, string[]> | string;
+}
+
+Deno.test("layoutOf() takes the files that Hugging Face's datasets takes, in 300 random repositories", async () => {
+  const fixture = new URL("../fixtures/layouts.json", import.meta.url);
+  const cases: Case[] = JSON.parse(await Deno.readTextFile(fixture));
+  let both = 0;
+  for (const { files, readme, config, splits } of cases) {
+    const ours = () =>
+      layoutOf(files, readme && card(readme), config ?? undefined, "me/data").splits;
+    const shown = JSON.stringify({ files, readme, config });
+    if (typeof splits !== "string" && Object.values(splits).every((files) => files.length > 0)) {
+      // It takes a file twice that two patterns match; here no row is trained on twice.
+      const expected = Object.entries(splits).map((
+        [split, files],
+      ) => [split, [...new Set(files)].sort()]);
+      const found = [...ours()].map(([split, files]) => [split, files.toSorted()]);
+      assert.deepEqual(found.sort(), expected.sort(), shown);
+      both++;
+      continue;
+    }
+    try {
+      // It reads one format for all splits, and refuses others; here each split may have its own.
+      const kinds = new Set([...ours().values()].flat().map((path) => path.split(".").at(-1)));
+      assert.ok(splits === "ValueError" && kinds.size > 1, shown);
+    } catch (error) {
+      assert.match(String(error), /^(Type|Range)Error: Cannot load me\/data as /, shown);
+    }
+  }
+  assert.ok(both > 150);
+});
 
 const REFUSED: [what: string, files: Files, source: object, message: RegExp][] = [
   [
