@@ -66,7 +66,7 @@ export type {
   TensorToWrite,
 } from "./safetensors/safetensors.ts";
 export { loadTokenizer, type Tokenizer } from "./tokenizer/tokenizer.ts";
-export { examples, tokenize } from "./tokenizer/tokens.ts";
+export { examples, tokenize, tokenLoss } from "./tokenizer/tokens.ts";
 export type {
   HistoryRecord,
   TrainerEvent,

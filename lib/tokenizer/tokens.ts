@@ -39,29 +39,55 @@ export async function tokenize(
   return frame.withColumns(pl.Series("input_ids", inputIds, pl.List(pl.Int32)));
 }
 
-function warnOfLoss(inputIds: number[][], { unkTokenId, maxLength }: Tokenizer) {
-  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+/**
+ * What of its texts a model will not see.
+ *
+ * @param frame From {@link tokenize}.
+ * @param tokenizer The same.
+ * @returns The share of tokens that are unknown, and that of texts that have as many tokens as the model can take, where
+ * longer ones are cut; 0 to 1.
+ *
+ * @example
+ * ```ts ignore
+ * import { loadTokenizer, openDataset, tokenLoss } from "lightweight-finetuning";
+ * const { train } = await openDataset("runs/sample/tokens");
+ * console.log(tokenLoss(train, await loadTokenizer("FacebookAI/roberta-base")));
+ * ```
+ */
+export function tokenLoss(
+  frame: DataFrame,
+  tokenizer: Tokenizer,
+): { unknownTokens: number; fullTexts: number } {
+  return lossOf(column(frame, "input_ids", "the tokens") as number[][], tokenizer);
+}
+
+function lossOf(inputIds: number[][], { unkTokenId, maxLength }: Tokenizer) {
   let [tokens, unknown, full] = [0, 0, 0];
   for (const ids of inputIds) {
     tokens += ids.length;
     for (const id of ids) if (id === unkTokenId) unknown++;
     if (ids.length >= maxLength) full++;
   }
-  if (unknown > FEW * tokens) {
+  return { unknownTokens: unknown / (tokens || 1), fullTexts: full / (inputIds.length || 1) };
+}
+
+function warnOfLoss(inputIds: number[][], tokenizer: Tokenizer) {
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  const { unknownTokens, fullTexts } = lossOf(inputIds, tokenizer);
+  if (unknownTokens > FEW) {
     console.warn(
       `${
-        percent(unknown / tokens)
+        percent(unknownTokens)
       } of the tokens are unknown to the tokenizer, so the model cannot see ` +
         "what they stand for. Choose a model that knows the texts' language and signs",
     );
   }
-  if (full > FEW * inputIds.length) {
+  if (fullTexts > FEW) {
     console.warn(
-      `${full} of ${inputIds.length} texts (${
-        percent(full / inputIds.length)
-      }) have ${maxLength} ` +
-        "tokens or more, and the model sees only so many of each. Put first what decides about the class, " +
-        "split the texts, or choose a model for longer ones",
+      `${
+        percent(fullTexts)
+      } of the texts have ${tokenizer.maxLength} tokens or more, and the model sees only so ` +
+        "many of each. Put first what decides about the class, split the texts, or choose a model for longer ones",
     );
   }
 }

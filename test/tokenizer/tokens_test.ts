@@ -4,7 +4,7 @@ import pl, { type DataFrame } from "nodejs-polars";
 import { openDataset, saveDataset } from "../../lib/dataset/files.ts";
 import { caughtWarnings } from "../helpers/sources.ts";
 import { loadTokenizer, type Tokenizer } from "../../lib/tokenizer/tokenizer.ts";
-import { examples, tokenize } from "../../lib/tokenizer/tokens.ts";
+import { examples, tokenize, tokenLoss } from "../../lib/tokenizer/tokens.ts";
 
 const TINY = fileURLToPath(new URL("../fixtures/hub/models/tiny/wordpiece", import.meta.url));
 
@@ -93,9 +93,10 @@ Deno.test("tokenize() says which share of the tokens is unknown, and of the text
   assert.ok(
     warnings.said[0]!.startsWith(`${(100 * share).toFixed(1)} % of the tokens are unknown`),
   );
-  await tokenize(texts(4, "team ".repeat(1000)), tokenizer);
+  const long = await tokenize(texts(4, "team ".repeat(1000)), tokenizer);
+  assert.deepEqual(tokenLoss(long, tokenizer), { unknownTokens: 0, fullTexts: 0.04 });
   assert.match(
     warnings.said[1]!,
-    /^4 of 100 texts \(4\.0 %\) have \d+ tokens or more, .*\. Put first/,
+    /^4\.0 % of the texts have \d+ tokens or more, .*\. Put first/,
   );
 });
