@@ -1,4 +1,4 @@
-"""Installs the kernel `deno` (relay.py) into the virtual environment whose Python runs this."""
+"""Installs the kernel `deno` (relay.py) and JupyterLab's settings where the Python that runs this is installed."""
 
 import json
 import sys
@@ -19,3 +19,9 @@ spec = {
 }
 (folder / "kernel.json").write_text(json.dumps(spec, indent=2) + "\n")
 print(f"kernel deno: {folder}")
+
+# At its first start JupyterLab asks whether to fetch news, over the notebook.
+settings = Path(sys.prefix, "share/jupyter/lab/settings/overrides.json")
+settings.parent.mkdir(parents=True, exist_ok=True)
+overrides = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
+settings.write_text(json.dumps(overrides, indent=2) + "\n")

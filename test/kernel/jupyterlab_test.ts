@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Trainer } from "lightweight-finetuning";
 import { chromium, type Page } from "playwright-core";
+import { temporaryFolder } from "../helpers/altered.ts";
 import { digest, resumable } from "../helpers/resumable.ts";
 import {
   incompleteCells,
@@ -36,26 +37,18 @@ function freePort(): number {
   return listener.addr.port;
 }
 
-/** Opens a notebook of these cells in JupyterLab, lets `act` use it, and returns it as then saved. */
-async function inJupyterLab(
-  sources: string[],
-  act: (page: Page) => Promise<void>,
-): Promise<Notebook> {
-  await Deno.mkdir(`${root}runs`, { recursive: true });
-  const folder = await Deno.makeTempDir({ dir: `${root}runs` }); // where deno.json is found
-  await Deno.mkdir(`${folder}/notebooks`);
-  const file = `${folder}/notebooks/test.ipynb`;
-  await Deno.writeTextFile(file, notebookOf(sources));
+/** Starts JupyterLab by a command, and a browser. */
+async function startJupyterLab(command: string, args: string[], folder: string) {
   const port = freePort();
-  const server = new Deno.Command(jupyter, {
+  const server = new Deno.Command(command, {
     args: [
-      "lab",
+      ...args,
       "--no-browser",
       "--allow-root",
       `--ServerApp.port=${port}`,
-      `--ServerApp.root_dir=${folder}/notebooks`,
       "--IdentityProvider.token=test",
     ],
+    cwd: root,
     env: { JUPYTER_CONFIG_DIR: `${folder}/config`, JUPYTER_RUNTIME_DIR: `${folder}/runtime` },
     stdout: "null",
     stderr: "null",
@@ -73,11 +66,35 @@ async function inJupyterLab(
       "--disable-sync",
     ],
   });
+  const answers = () => fetch(`${url}/api?token=test`).then((r) => r.text()).catch(() => "");
+  while (!await answers()) await new Promise((done) => setTimeout(done, 200));
+  const page = await browser.newPage();
+  page.setDefaultTimeout(60_000);
+  return {
+    url,
+    page,
+    async [Symbol.asyncDispose]() {
+      await browser.close();
+      await fetch(`${url}/api/shutdown?token=test`, { method: "POST" }).catch(() => {});
+      await server.status;
+    },
+  };
+}
+
+/** Opens a notebook of these cells in JupyterLab, lets `act` use it, and returns it as then saved. */
+async function inJupyterLab(
+  sources: string[],
+  act: (page: Page) => Promise<void>,
+): Promise<Notebook> {
+  await Deno.mkdir(`${root}runs`, { recursive: true });
+  const folder = await Deno.makeTempDir({ dir: `${root}runs` }); // where deno.json is found
+  await Deno.mkdir(`${folder}/notebooks`);
+  const file = `${folder}/notebooks/test.ipynb`;
+  await Deno.writeTextFile(file, notebookOf(sources));
   try {
-    const answers = () => fetch(`${url}/api?token=test`).then((r) => r.text()).catch(() => "");
-    while (!await answers()) await new Promise((done) => setTimeout(done, 200));
-    const page = await browser.newPage();
-    page.setDefaultTimeout(60_000);
+    const args = ["lab", `--ServerApp.root_dir=${folder}/notebooks`];
+    await using lab = await startJupyterLab(jupyter, args, folder);
+    const { page, url } = lab;
     await page.goto(`${url}/lab/tree/test.ipynb?token=test`);
     await page.getByText("Deno | Idle").waitFor();
     await act(page);
@@ -85,9 +102,6 @@ async function inJupyterLab(
     await page.locator(".jp-mod-dirty").waitFor({ state: "detached" });
     return JSON.parse(await Deno.readTextFile(file));
   } finally {
-    await browser.close();
-    server.kill("SIGTERM");
-    await server.status;
     await Deno.remove(folder, { recursive: true });
   }
 }
@@ -105,6 +119,9 @@ Deno.test({
       await menu(page, "Run", "Run All Cells");
       await page.getByText("[150]:").first().waitFor();
       await page.getByText("Deno | Idle").waitFor();
+      const news = page.getByText("get notified about official Jupyter news");
+      await news.waitFor({ timeout: 3000 }).catch(() => {});
+      assert.equal(await news.count(), 0);
     });
     assert.equal(notebook.cells.length, 150);
     assert.deepEqual(incompleteCells(notebook), []);
@@ -192,5 +209,23 @@ Deno.test({
     const { model, options } = await resumable("full");
     await new Trainer(model, options).train();
     assert.equal(parameters, `"${digest(model)}"`);
+  },
+});
+
+Deno.test({
+  name: "`deno task lab` opens the folder of the notebooks, and shows data/ and runs/ beside it",
+  ignore: !browserFile,
+  async fn() {
+    await Deno.mkdir(`${root}runs`, { recursive: true });
+    await using folder = await temporaryFolder();
+    await using lab = await startJupyterLab(Deno.execPath(), ["task", "lab"], folder.path);
+    const { page, url } = lab;
+    await page.goto(`${url}/?token=test`);
+    const files = page.locator(".jp-DirListing-item");
+    await files.filter({ hasText: "01-load.ipynb" }).waitFor();
+    await page.locator(".jp-BreadCrumbs-home").click();
+    for (const name of ["data", "runs", "notebooks"]) {
+      await files.filter({ hasText: new RegExp(`^${name}`) }).waitFor();
+    }
   },
 });
