@@ -42,13 +42,14 @@ MERGE_IN_ORDER = 20
 CLIENT_MESSAGES = 10_000
 
 STOP_UNHEARD = (
-    f"Stop: the cell has not yielded (await) for {STOP_SECONDS} s. It can stop when it does. Stop "
-    "again ends it where it stands and keeps the variables; Restart always ends it, and loses "
-    "them.\n"
+    f"Stop: the cell has been busy for {STOP_SECONDS} s and ends at its next pause. Press Stop "
+    "again to end it at once: all variables are kept. If it goes on even then, choose Kernel > "
+    "Restart and run the notebook from its start.\n"
 )
 STOP_HEARD = (
-    f"Stop: the cell is still running after {STOP_SECONDS} s. It yields, but stops only if it "
-    "listens for SIGINT (Deno.addSignalListener). Restart ends it, and loses the variables.\n"
+    f"Stop: the cell goes on after {STOP_SECONDS} s, as what it waits for cannot be stopped. Wait "
+    "for its end, or choose Kernel > Restart and run the notebook from its start. (Your own loop "
+    "can listen: Deno.addSignalListener with SIGINT.)\n"
 )
 INCOMPLETE = (
     f"The Deno process is busy and did not answer for {FLUSH_SECONDS} s after this cell: some "

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { type Batch, batches, byLength, checkExamples, type Examples } from "../batches.ts";
 import { port } from "../device/port.ts";
+import { stopPoint } from "../interrupt.ts";
 import { crossEntropy } from "../kernels/loss.ts";
 import type { TextModel } from "../model/classifier.ts";
 import { checkOptions } from "../options.ts";
@@ -44,7 +45,7 @@ const OPTIONS: Record<keyof EvaluateOptions, true> = {
  * @throws {TypeError} When an option is unknown.
  * @throws {RangeError} When there are no rows, a label is no class of the model's, or the batch size is not a whole number
  * above 0.
- * @throws {Error} When a logit is not a number or infinite, or the device's memory is full.
+ * @throws {Error} When a logit is not a number or infinite, or the device's memory is full; at Stop (SIGINT).
  */
 export async function evaluate(
   model: TextModel,
@@ -67,6 +68,7 @@ export async function evaluate(
   let [lossSum, correct, done] = [0, 0, 0];
   const { padTokenId } = model.config;
   const order = byLength(examples);
+  using stop = stopPoint("the evaluation");
   for (const batch of batches(examples, order, batchSize, padTokenId, padToMultipleOf)) {
     const { loss, logits: values } = await evaluateBatch(model, batch);
     const classes = values.length / batch.size;
@@ -80,6 +82,7 @@ export async function evaluate(
       if (predictions[row] === batch.labels[i]) correct++;
     });
     await onBatch?.(++done, total);
+    if (done < total) await stop.pass(`after ${done} of ${total} batches`);
   }
   return {
     loss: lossSum / count,

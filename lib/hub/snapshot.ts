@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { flush, isFile, writeFile, writeLink } from "../files.ts";
+import { stopPoint } from "../interrupt.ts";
 import { downloadBlob, isWhole } from "./blob.ts";
 import { ATTEMPTS, hubFetch, type Repo, REPO_NAME } from "./fetch.ts";
 import {
@@ -158,6 +159,7 @@ async function downloadFiles(
   const folder = `${settings.endpoint}/${kind}${name}/resolve/${commit}`;
   const fetch = hubFetch({ type, name }, settings);
   const report = reporter(files, settings);
+  using stop = stopPoint("the download");
   for (const { path, size, oid, sha256 } of files) {
     const blob = {
       url: `${folder}/${path}`,
@@ -167,7 +169,10 @@ async function downloadFiles(
       oid: sha256 ?? oid,
     };
     if (!await isWhole(blob.target, size)) {
-      const isNew = await downloadBlob(blob, fetch, settings, (n, more) => report(path, n, more));
+      const isNew = await downloadBlob(blob, fetch, settings, (n, more) => {
+        report(path, n, more);
+        stop.check(`within ${path}; what has arrived is kept`);
+      });
       await place(blob.path, blob.target, isNew, settings).catch(async (error) => {
         if (!await isWhole(blob.target, size)) throw error; // another process has moved it
       });

@@ -1,6 +1,7 @@
 import type { DataFrame } from "nodejs-polars";
 import type { Examples } from "../batches.ts";
 import { column, textColumn } from "../dataset/rows.ts";
+import { stopPoint } from "../interrupt.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** Limits of the texts encoded in one call, as it holds all of their offsets and masks in memory at once. */
@@ -17,6 +18,7 @@ const FEW = 0.02;
  * @param onProgress Called with the number of rows done and their total. @default {no report}
  * @throws {TypeError} When there is no column text, or it holds anything but strings.
  * @throws {RangeError} When a cell is empty.
+ * @throws {Error} At Stop (SIGINT).
  */
 export async function tokenize(
   frame: DataFrame,
@@ -25,6 +27,7 @@ export async function tokenize(
 ): Promise<DataFrame> {
   const texts = textColumn(frame, "the rows to tokenize");
   const inputIds: number[][] = [];
+  using stop = stopPoint("tokenizing");
   while (inputIds.length < texts.length) {
     const start = inputIds.length;
     let [end, characters] = [start, 0];
@@ -33,6 +36,7 @@ export async function tokenize(
     }
     inputIds.push(...await tokenizer.encode(texts.slice(start, end)));
     onProgress?.(inputIds.length, texts.length);
+    if (end < texts.length) await stop.pass(`after ${end} of ${texts.length} texts`);
   }
   warnOfLoss(inputIds, tokenizer);
   const { default: pl } = await import("nodejs-polars");

@@ -99,12 +99,15 @@ Deno.test("Stop ends what listens, aborts what is queued, and keeps the variable
     [],
   ]);
   assert.deepEqual(scene.endless.outputs.map(([kind]) => kind), ["stderr", "error"]);
-  assert.match(scene.endless.outputs[0]!.join(), /has not yielded.*Stop again.*Restart/);
+  assert.match(
+    scene.endless.outputs[0]!.join(),
+    /has been busy.*Press Stop again.*variables are kept.*Restart/,
+  );
   assert.deepEqual(scene.awaited.outputs.map(([kind]) => kind), ["stderr", "error"]);
   assert.match(scene.awaited.outputs[1]!.join(), /ended where it stood; all variables are kept/);
   assert.equal(scene.awaited.reply.status, "error");
   assert.deepEqual(scene.atOnce.outputs.map(([kind]) => kind), ["error"]);
-  assert.match(scene.deaf.outputs[0]!.join(), /listens for SIGINT.*Restart/);
+  assert.match(scene.deaf.outputs[0]!.join(), /goes on after.*cannot be stopped.*Restart.*SIGINT/);
   assert.deepEqual(scene.deaf.outputs.slice(1), result("5"));
   assert.deepEqual(scene.asking.outputs, [["stdout", "null\n"]]);
   assert.deepEqual(statuses(scene.afterError), ["error", "aborted", "aborted"]);
