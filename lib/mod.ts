@@ -24,12 +24,14 @@ export { type Adapter, disableAdapter, enableAdapter } from "./adapter/state.ts"
 export { type Batch, batches, byLength, collate, type Examples } from "./batches.ts";
 export { loadDataset } from "./dataset/dataset.ts";
 export type {
+  ColumnOptions,
   Dataset,
   DatasetOptions,
   DatasetSource,
   FileSource,
   HubSource,
   PartsSource,
+  RowOptions,
 } from "./dataset/dataset.ts";
 export { openDataset, saveDataset } from "./dataset/files.ts";
 export { type Device, type DeviceOptions, openDevice } from "./device/device.ts";

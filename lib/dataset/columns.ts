@@ -72,10 +72,8 @@ function named({ source, columns }: Table, option: string, name: string): string
   if (columns.has(name)) return name;
   const names = [...columns.keys()];
   throw new TypeError(
-    `Cannot load ${source} as '${option}' must be one of its columns, ${
-      quoted(names)
-    }: current value is ` +
-      `'${name}'. Did you mean '${closest(String(name), names)}'?`,
+    `Cannot load ${source} as '${option}' must be one of its columns, ${quoted(names)}: ` +
+      `current value is '${name}'. Did you mean '${closest(String(name), names)}'?`,
   );
 }
 
@@ -93,15 +91,17 @@ function unclear(table: Table, which: string, found: Partial<Columns>): TypeErro
   const listed = [...columns].slice(0, 20).map(example);
   if (columns.size > 20) listed.push(`  and ${columns.size - 20} more`);
   const header = looksLikeRow([...columns.keys()])
-    ? "\nIts first row looks like data, not like the columns' names: write a line such as text,label above it"
+    ? "\nIts first row looks like data, not like the columns' names: write a line such as " +
+      "text,label above it"
     : "";
+  const textColumns = chosen(likely.text ?? ["text"]);
+  const labelColumn = chosen([likely.label ?? "label"]);
   return new TypeError(
     `Cannot load ${source} as it must be clear which column holds the ${which}. Its columns are` +
-      `\n${listed.join("\n") || "  none"}${header}\nWrite, for example, loadDataset(${
-        JSON.stringify(source)
-      }, { textColumns: ${chosen(likely.text ?? ["text"])}, labelColumn: ${
-        JSON.stringify(likely.label ?? "label")
-      } })`,
+      `\n${listed.join("\n") || "  none"}${header}\nWrite, for example, ` +
+      `loadDataset(${
+        chosen([source])
+      }, { textColumns: ${textColumns}, labelColumn: ${labelColumn} })`,
   );
 }
 

@@ -31,10 +31,8 @@ export function readCsv(text: string, source: string): Table {
   const fault = (row: number, expected: string) =>
     new RangeError(
       `Cannot load ${source} as row ${row} (the first row after the header is 1) must have ` +
-        `${expected}. Put texts with ${
-          NAMES[separator]
-        }, quotes or line ends in quotes, and double ` +
-        "the quotes in them",
+        `${expected}. Put texts with ${NAMES[separator]}, quotes or line ends in quotes, and ` +
+        "double the quotes in them",
     );
   let records: Records;
   try {

@@ -1,15 +1,16 @@
 import { isFile } from "../files.ts";
 import { REPOSITORY_OPTIONS } from "../hub/folder.ts";
 import { checkOptions } from "../options.ts";
-import { findColumns } from "./columns.ts";
+import { type ColumnOptions, findColumns } from "./columns.ts";
 import { type HubSource, loadHubDataset } from "./hub.ts";
 import { classNames } from "./labels.ts";
-import { checkParts, completeParts, type Dataset, type DatasetOptions } from "./parts.ts";
+import { checkParts, completeParts } from "./parts.ts";
+import type { Dataset, DatasetOptions, RowOptions } from "./parts.ts";
 import { readTable, TABLE_FILE } from "./read.ts";
 import { checkRows } from "./rows.ts";
 import type { Table } from "./table.ts";
 
-export type { Dataset, DatasetOptions, HubSource };
+export type { ColumnOptions, Dataset, DatasetOptions, HubSource, RowOptions };
 
 /** A data set in one file. */
 export interface FileSource {

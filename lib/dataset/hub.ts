@@ -135,11 +135,10 @@ function chooseSplits(splits: string[], { hub, splits: asked = {} }: HubSource) 
   }
   if (chosen.train === undefined && splits.length === 1) chosen.train = splits[0]!;
   if (chosen.train !== undefined) return chosen;
+  const [name, train] = [hub, splits[0]].map((text) => JSON.stringify(text));
   throw new RangeError(
-    `Cannot load ${hub} as it must be clear which of its splits to train on: they are ${shown}. Write, for ` +
-      `example, loadDataset({ hub: ${JSON.stringify(hub)}, splits: { train: ${
-        JSON.stringify(splits[0])
-      } } })`,
+    `Cannot load ${hub} as it must be clear which of its splits to train on: they are ${shown}. ` +
+      `Write, for example, loadDataset({ hub: ${name}, splits: { train: ${train} } })`,
   );
 }
 
@@ -160,10 +159,8 @@ function joined(tables: Table[], source: string): Table {
   const other = tables.find((table) => names(table) !== names(first!));
   if (other) {
     throw new TypeError(
-      `Cannot load ${source} as its files must have the same columns: they have ${
-        names(first!)
-      }, and ` +
-        `${names(other)}. Choose other data`,
+      `Cannot load ${source} as its files must have the same columns: they have ` +
+        `${names(first!)}, and ${names(other)}. Choose other data`,
     );
   }
   const columns = new Map(

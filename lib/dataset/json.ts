@@ -53,8 +53,7 @@ const isObject = (value: unknown): value is object =>
 
 const wrong = (source: string, must: string, text: string) =>
   new RangeError(
-    `Cannot load ${source} as it must ${must}: current value is ${
-      JSON.stringify(text.slice(0, 80))
-    }. ` +
+    `Cannot load ${source} as it must ${must}: current value is ` +
+      `${JSON.stringify(text.slice(0, 80))}. ` +
       'Write one object a line, such as {"text": "…", "label": "…"}',
   );

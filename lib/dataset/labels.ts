@@ -24,10 +24,8 @@ export function classNames(values: unknown[], column: string, source: string): s
   if (names.length > FEW && names.length > values.length / 2) {
     throw new RangeError(
       `Cannot load ${source} as '${column}' must name a few classes: it has ${names.length} ` +
-        `different values in ${values.length} rows, such as ${
-          names.slice(0, 3).join(", ")
-        }. Choose ` +
-        "another 'labelColumn', or make classes of the numbers",
+        `different values in ${values.length} rows, such as ${names.slice(0, 3).join(", ")}. ` +
+        "Choose another 'labelColumn', or make classes of the numbers",
     );
   }
   if (names.every((name) => isFinite(Number(name)) && name.trim() !== "")) {
@@ -62,12 +60,11 @@ function warnOfLikeness(rows: Map<string, number[]>, source: string) {
         distance(plain(name), plain(other)) === 1;
     const other = names.slice(i + 1).find(isLike);
     if (other === undefined) return;
+    const [shown, known] = [name, other].map((text) => JSON.stringify(text));
     const where = `row ${found.slice(0, 3).join(", ")}${found.length > 3 ? ", …" : ""}`;
     console.warn(
-      `${source}: the label ${
-        JSON.stringify(name)
-      } (${found.length} ×, in ${where}) is a class of its ` +
-        `own beside ${JSON.stringify(other)}. If it is the same class, correct it`,
+      `${source}: the label ${shown} (${found.length} ×, in ${where}) is a class of its own ` +
+        `beside ${known}. If it is the same class, correct it`,
     );
   });
 }

@@ -53,17 +53,14 @@ export function layoutOf(
   const splits = chosen?.data_files === undefined ? byName(files) : byPattern(files, chosen, name);
   if (splits.size === 0) {
     const script = paths.find((path) => path.endsWith(".py"));
-    const kinds = [...new Set(paths.map((path) => path.match(/\.[\w.]+$/)?.[0] ?? path))].slice(
-      0,
-      8,
-    );
+    const kinds = new Set(paths.map((path) => path.match(/\.[\w.]+$/)?.[0] ?? path));
+    const shown = [...kinds].slice(0, 8).join(", ") || "no file";
     throw new TypeError(
       `Cannot load ${name} as it must have data files in parquet, csv, tsv, jsonl or json: ` +
         (script
-          ? `current value is ${script}, a Python script that makes them. Choose its revision 'refs/convert/parquet'`
-          : `current value is ${
-            kinds.join(", ") || "no file"
-          }. Choose another repository or revision`),
+          ? `current value is ${script}, a Python script that makes them. Choose its revision ` +
+            "'refs/convert/parquet', where the Hub keeps what such a script makes"
+          : `current value is ${shown}. Choose another repository or revision`),
     );
   }
   const infos = list(card.dataset_info);
@@ -101,10 +98,9 @@ function chooseConfig(
       (configs.length === 1 ? configs[0] : undefined)
     : configs.find(({ config_name }) => config_name === asked);
   if (found || asked === undefined && configs.length === 0) return found;
+  const known = names.join(", ") || "none";
   throw new RangeError(
-    `Cannot load ${name} as 'config' must be one of its configurations, ${
-      names.join(", ") || "none"
-    }: ` +
+    `Cannot load ${name} as 'config' must be one of its configurations, ${known}: ` +
       `current value is ${asked}. Write, for example, loadDataset({ hub: ${JSON.stringify(name)}` +
       `${names.length ? `, config: ${JSON.stringify(names[0])}` : ""} })`,
   );
@@ -128,11 +124,10 @@ function byPattern(files: string[], config: Entry, name: string): Map<string, st
     const found = patterns.flatMap((pattern) => {
       const glob = folder + String(pattern).replace(/^\.\//, "");
       if (glob.length > MAX_PATTERN || glob.split(/[*?]/).length > MAX_WILDCARDS + 1) {
+        const shown = glob.slice(0, 100);
         throw new RangeError(
           `Cannot load ${name} as a path in its card must have at most ${MAX_PATTERN} characters and ` +
-            `${MAX_WILDCARDS} wildcards: current value is ${
-              glob.slice(0, 100)
-            }. Choose another repository`,
+            `${MAX_WILDCARDS} wildcards: current value is ${shown}. Choose another repository`,
         );
       }
       const matching = files.filter((path) => path === glob || matchesGlob(path, glob)).sort();
@@ -152,20 +147,10 @@ function byPattern(files: string[], config: Entry, name: string): Map<string, st
  * for training if there are none such. Of files of several kinds, those of the kind that most have.
  */
 function byName(files: string[]): Map<string, string[]> {
-  const SEPARATOR = "[-._ 0-9]";
-  const splitsOf = (path: string, end: string) =>
-    Object.keys(KEYWORDS).filter((split) =>
-      path.split("/").some((name, i, names) =>
-        (end === "" ? i < names.length - 1 : i === names.length - 1) &&
-        new RegExp(`^(.*${SEPARATOR})?(${KEYWORDS[split]})(${SEPARATOR}.*)${end || "?"}$`).test(
-          name,
-        )
-      )
-    );
   const rules: ((path: string) => string[])[] = [
     (path) => path.match(/^data\/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}[^/]*$/)?.slice(1) ?? [],
-    (path) => splitsOf(path, ""),
-    (path) => splitsOf(path, "{1}"),
+    (path) => splitsIn(path.split("/").slice(0, -1)),
+    (path) => splitsIn(path.split("/").slice(-1)),
     () => ["train"],
   ];
   const rule = rules.find((rule) => files.some((path) => rule(path).length > 0)) ?? rules[0]!;
@@ -177,6 +162,13 @@ function byName(files: string[]): Map<string, string[]> {
     [...splits].map(([split, files]) => [split, alike(files.map(({ path }) => path))]),
   );
 }
+
+/** The splits of which a keyword stands alone in a name. */
+const splitsIn = (names: string[]) =>
+  Object.keys(KEYWORDS).filter((split) => {
+    const keyword = new RegExp(`(^|[-._ 0-9])(${KEYWORDS[split]})([-._ 0-9]|$)`);
+    return names.some((name) => keyword.test(name));
+  });
 
 /** The files of the kind that most have. */
 function alike(files: string[]): string[] {

@@ -23,11 +23,10 @@ export async function readParquet(
     const columns = new Map(frame.columns.map((name) => [name, frame.getColumn(name).toArray()]));
     return { source, columns, classNames };
   } catch (error) {
+    const { message } = error as Error;
     throw new TypeError(
-      `Cannot load ${source} as its parquet files must be whole: ${
-        (error as Error).message
-      }. Fetch ` +
-        "it again, or choose other data",
+      `Cannot load ${source} as its parquet files must be whole: ${message}. Fetch it again, or choose ` +
+        "other data",
       { cause: error },
     );
   }

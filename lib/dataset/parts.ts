@@ -17,11 +17,11 @@ export interface Dataset {
 
 /** How many rows each part takes: a whole number, or a share between 0 and 1 of the rows there are. */
 export interface RowOptions {
-  /** @default {what the other parts leave} */
+  /** To train on. @default {what the other parts leave} */
   trainRows?: number;
-  /** @default {0.1, or all rows of a part that the source has} */
+  /** To measure on while training. @default {0.1, or all rows of a part that the source has} */
   evaluationRows?: number;
-  /** 0 for no test part. @default {0.1, or all rows of a part that the source has} */
+  /** To measure on at the end; 0 for no such part. @default {0.1, or all rows of a part that the source has} */
   testRows?: number;
   /** Draws the rows. @default {42} */
   seed?: number;

@@ -83,10 +83,8 @@ function gunzip(bytes: Uint8Array, source: string): Uint8Array<ArrayBuffer> {
     return Uint8Array.from(gunzipSync(bytes, { maxOutputLength: MAX_BYTES }));
   } catch (error) {
     throw new RangeError(
-      `Cannot load ${source} as its gzip must be whole and hold at most ${
-        MAX_BYTES / 2 ** 30
-      } GB: ` +
-        `${(error as Error).message}. Fetch it again, or cut it`,
+      `Cannot load ${source} as its gzip must be whole and hold at most ${MAX_BYTES / 2 ** 30} ` +
+        `GB: ${(error as Error).message}. Fetch it again, or cut it`,
       { cause: error },
     );
   }

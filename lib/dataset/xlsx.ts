@@ -14,10 +14,9 @@ export async function readXlsx(bytes: Uint8Array, source: string): Promise<Table
   try {
     sheet = await readSheet(Buffer.from(bytes));
   } catch (error) {
+    const { message } = error as Error;
     throw new TypeError(
-      `Cannot load ${source} as it must be a workbook of Excel (xlsx): ${
-        (error as Error).message
-      }. ` +
+      `Cannot load ${source} as it must be a workbook of Excel (xlsx): ${message}. ` +
         "If it is another archive, unpack it; if it has a password, save it without one, or as csv",
       { cause: error },
     );
