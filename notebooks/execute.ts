@@ -12,7 +12,7 @@ interface Cell {
 
 /**
  * Runs a notebook's cells in order, and writes the notebook with what they showed, also where one fails or the run is
- * stopped. SIGINT, SIGTERM and SIGHUP stop it as Ctrl-C stops nbconvert: training writes a checkpoint.
+ * stopped. SIGINT and SIGTERM stop it, and so does the end of this process: training writes a checkpoint.
  *
  * @param notebook Path of the notebook.
  * @param executed Path of the executed one.
@@ -31,7 +31,7 @@ export async function executeNotebook(notebook: string, executed: string): Promi
     if (!stopped) child.kill("SIGINT");
     stopped = true;
   };
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const signals = ["SIGINT", "SIGTERM"] as const;
   for (const signal of signals) Deno.addSignalListener(signal, stop);
   const { success, stderr } = await child.output();
   for (const signal of signals) Deno.removeSignalListener(signal, stop);
