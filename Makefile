@@ -2,6 +2,13 @@
 PYTHON ?= python3
 DENO := .venv/bin/deno
 export PROFILE ?= sample
+# Behind a company's proxy the Hub's certificate, too, is in the system's store.
+export DENO_TLS_CA_STORE ?= system,mozilla
+ifdef TEXT
+# As it was given: its "$" starts no variable of make.
+override TEXT := $(value TEXT)
+export TEXT
+endif
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -10,7 +17,10 @@ setup: ## install what is missing into .venv and node_modules
 	@"$(PYTHON)" bootstrap.py
 
 run: setup ## run the five notebooks and write runs/$PROFILE/report (PROFILE=sample, quick or seed)
-	@$(DENO) task run
+	@$(DENO) task -q run
+
+predict: setup ## classify TEXT="…", or a pipe of lines, with the adapter of $PROFILE's last run
+	@$(DENO) task -q predict
 
 lab: setup ## open JupyterLab on the notebooks
 	@$(DENO) task lab
@@ -42,4 +52,4 @@ profile: setup ## show a training step by op
 clean: ## remove what runs have written
 	rm -rf runs
 
-.PHONY: help setup run lab test render parity soak bench profile clean
+.PHONY: help setup run predict lab test render parity soak bench profile clean

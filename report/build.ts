@@ -33,11 +33,8 @@ export async function buildReport(
 ): Promise<string> {
   const metrics = await readMetrics(metricsFile);
   const pages = await Promise.all(notebooks.map(pageOf));
-  await mkdir(folder, { recursive: true });
-  await convert(notebooks, folder);
+  await convertNotebooks(notebooks, folder);
   await Promise.all(pages.map((page, i) => addLinks(folder, page, pages[i - 1], pages[i + 1])));
-  const plotly = createRequire(import.meta.url).resolve("plotly.js-dist-min");
-  await copyFile(plotly, join(folder, "plotly.min.js"));
   const template = (name: string) => readFile(join(here, "template", name), "utf8");
   const index = await indexPage(
     metrics,
@@ -64,7 +61,21 @@ async function pageOf(notebook: string): Promise<Page> {
   return { file: `${name}.html`, title: plain(title), summary: plain(sentence) };
 }
 
-async function convert(notebooks: string[], folder: string): Promise<void> {
+/**
+ * Turns executed notebooks into pages without links between them, and writes the script that their charts need.
+ *
+ * @param notebooks Paths of the executed notebooks.
+ * @param folder Where the pages go; created if it does not exist.
+ * @throws {Error} When a notebook cannot be read.
+ *
+ * @example
+ * ```ts ignore
+ * import { convertNotebooks } from "./build.ts";
+ * await convertNotebooks(["runs/quick/report/01-load.ipynb"], "runs/quick/report");
+ * ```
+ */
+export async function convertNotebooks(notebooks: string[], folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
   const { success, stderr } = await new Deno.Command(join(here, "../.venv/bin/jupyter"), {
     args: [
       "nbconvert",
@@ -79,6 +90,8 @@ async function convert(notebooks: string[], folder: string): Promise<void> {
   if (!success) {
     throw new Error(`Cannot convert the notebooks: ${new TextDecoder().decode(stderr).trim()}`);
   }
+  const plotly = createRequire(import.meta.url).resolve("plotly.js-dist-min");
+  await copyFile(plotly, join(folder, "plotly.min.js"));
 }
 
 /** Fills the places that the template leaves for links, and names the page. */

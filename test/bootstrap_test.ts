@@ -127,3 +127,124 @@ bootstrap.${compile}(folder / "ours.so")`,
     }
   });
 }
+
+/** A registry on https://127.0.0.1 whose certificate a company signed; `requests` counts what reached it. */
+async function companyRegistry() {
+  const folder = await Deno.makeTempDir();
+  const sign = async (name: string, args: string[] = []) => {
+    const { success, stderr } = await new Deno.Command("openssl", {
+      args: [
+        ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc"],
+        ...["-subj", `/CN=${name}`, "-keyout", `${name}.key`, "-out", `${name}.pem`, ...args],
+      ],
+      cwd: folder,
+    }).output();
+    ok(success, new TextDecoder().decode(stderr));
+  };
+  await sign("company");
+  await sign("registry", [
+    ...["-CA", "company.pem", "-CAkey", "company.key"],
+    ...["-addext", "subjectAltName=IP:127.0.0.1"],
+    ...["-addext", "basicConstraints=critical,CA:FALSE"],
+  ]);
+  const registry = { url: "", requests: 0, certificate: `${folder}/company.pem` };
+  const server = Deno.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    cert: await Deno.readTextFile(`${folder}/registry.pem`),
+    key: await Deno.readTextFile(`${folder}/registry.key`),
+    onListen: ({ port }) => void (registry.url = `https://127.0.0.1:${port}`),
+  }, () => {
+    registry.requests++;
+    return new Response("none", { status: 404 });
+  });
+  return Object.assign(registry, {
+    async [Symbol.asyncDispose]() {
+      await server.shutdown();
+      await Deno.remove(folder, { recursive: true });
+    },
+  });
+}
+
+/** What set-up says of one command that fails, on a machine that trusts nobody but the system's file of certificates. */
+async function failing(words: string, env: Record<string, string>, systems = "/dev/null") {
+  const folder = await Deno.makeTempDir();
+  const npm = JSON.stringify({ imports: { a: "npm:a@1.0.0" }, nodeModulesDir: "manual" });
+  await Deno.writeTextFile(`${folder}/deno.json`, npm);
+  const code = `
+import bootstrap
+from pathlib import Path
+bootstrap.ROOT, bootstrap.LOG = Path("${folder}"), Path("${folder}/log")
+bootstrap.run(${words})`;
+  const { code: status, stderr } = await new Deno.Command(`${root}.venv/bin/python`, {
+    args: ["-Bc", code],
+    cwd: root,
+    clearEnv: true,
+    env: {
+      PATH: Deno.env.get("PATH")!,
+      ...{ HOME: folder, DENO_DIR: `${folder}/cache`, SSL_CERT_FILE: systems, ...env },
+    },
+  }).output();
+  await Deno.remove(folder, { recursive: true });
+  equal(status, 1);
+  const text = new TextDecoder().decode(stderr);
+  equal(text.trim().split("\n").length, 1, text);
+  return text;
+}
+
+const install = `"${root}.venv/bin/deno", "install"`;
+
+Deno.test("set-up lets Deno trust the certificates of the system, and those that DENO_CERT names", async () => {
+  await using registry = await companyRegistry();
+  const env = { NPM_CONFIG_REGISTRY: `${registry.url}/` };
+  const there = /'a' does not exist/; // the registry has said so
+  match(await failing(install, env, registry.certificate), there);
+  match(await failing(install, { ...env, DENO_CERT: registry.certificate }), there);
+  equal(registry.requests, 2);
+});
+
+Deno.test("set-up names the certificate as the cause where Deno does not trust it", async () => {
+  await using registry = await companyRegistry();
+  const env = { NPM_CONFIG_REGISTRY: `${registry.url}/` };
+  const untrusted = /^Cannot set up: Deno does not trust the certificate .*DENO_CERT=/;
+  match(await failing(install, env), untrusted);
+  const mozilla = { ...env, DENO_TLS_CA_STORE: "mozilla" }; // the user's choice is kept
+  match(await failing(install, mozilla, registry.certificate), untrusted);
+  equal(registry.requests, 0);
+});
+
+Deno.test("set-up names the certificate as the cause where pip does not trust it", async () => {
+  await using registry = await companyRegistry();
+  const pip = `"${root}.venv/bin/python", "-m", "pip", "download", "--no-cache-dir", "a"`;
+  const env = {
+    PIP_INDEX_URL: `${registry.url}/simple`,
+    PIP_RETRIES: "0",
+    PIP_CONFIG_FILE: "/dev/null",
+  };
+  match(
+    await failing(pip, env),
+    /^Cannot set up: pip does not trust the certificate .*PIP_CERT=/,
+  );
+  equal(registry.requests, 0);
+  match(await failing(pip, { ...env, PIP_CERT: registry.certificate }), /PyPI has no package/);
+  ok(registry.requests > 0);
+});
+
+Deno.test("set-up says of each step how long it may take", async () => {
+  const code = `
+import bootstrap
+bootstrap.check_machine = lambda gpu: None
+def told(name, wait, action, target, *inputs):
+    print(f"{name}: {wait}")
+bootstrap.step = told
+bootstrap.main()`;
+  const { stdout } = await new Deno.Command(`${root}.venv/bin/python`, {
+    args: ["-Bc", code],
+    cwd: root,
+  }).output();
+  const lines = new TextDecoder().decode(stdout).trim().split("\n");
+  equal(lines.length, 8);
+  for (const line of lines) {
+    match(line, /: (downloads about \d+|compiles for about \d+|some seconds|a moment)/);
+  }
+});

@@ -89,7 +89,7 @@ function expected(profile: string): Record<string, (RegExp | typeof chart)[]> {
       chart,
       nothing,
       table("adapter_model.safetensors", "0\\.30", "model.safetensors", "90\\.87"),
-      /trainable%: 0\.3303\n+90\.9 MB in floats, 53\.6 MB with linear layers at four bits/,
+      /trainable%: 0\.3303\n+91\.2 MB in floats, 53\.6 MB with linear layers at four bits/,
       training,
       chart,
       /saved in runs\/\w+\/lora-4bit/,
@@ -171,6 +171,53 @@ Deno.test("notebooks say what to run first", async () => {
     /seed\/data\/train\.parquet is missing.* Run the notebook 01-load again with the same PROFILE/,
   );
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("'deno task run' refuses an unknown profile or option in one line, before anything is run", async () => {
+  await using folder = await temporaryFolder();
+  const refused = async (env: Record<string, string>, ...args: string[]) => {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["task", "-q", "run", ...args],
+      cwd: root,
+      env: { RUNS: folder.path, PROFILE: "sample", ...env },
+    }).output();
+    equal(code, 1);
+    equal(stdout.length, 0);
+    equal(Array.from(Deno.readDirSync(folder.path)).length, 0);
+    return new TextDecoder().decode(stderr);
+  };
+  match(await refused({ PROFILE: "nope" }), /^Cannot use the profile .*value is "nope"\n$/);
+  match(await refused({}, "--kept"), /^.*'--kept'.*\n$/);
+});
+
+Deno.test("'deno task run' shows a failed cell alone, and keeps what the notebook showed before", async () => {
+  await using folder = await temporaryFolder();
+  await Deno.mkdir(`${folder.path}/sample`);
+  await Deno.writeTextFile(`${folder.path}/sample/data`, "where the last cell wants a folder");
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "-q", "run"],
+    cwd: root,
+    env: { PROFILE: "sample", RUNS: folder.path, NO_COLOR: "1" },
+  }).output();
+  equal(code, 1);
+  equal(new TextDecoder().decode(stdout), "01-load (profile sample) …\n");
+  const log = new TextDecoder().decode(stderr);
+  match(log, /^Cannot finish 01-load as its cell \[\d+\] failed:\n\n {2}1 \| import .*\n/);
+  match(
+    log,
+    /\n +\d \| await saveDataset\(.*\n(?: +\d \| .*\n)*\nError: Cannot write \S+\/sample\/data: /,
+  );
+  const report = `${folder.path}/sample/report/01-load`;
+  ok(
+    log.endsWith(`What ran is kept in ${report}.html. Run the same command again to go on\n`),
+    log,
+  );
+  ok(!/nbclient|nbconvert|Traceback/.test(log), log);
+  const cells = await codeCells(`${report}.ipynb`);
+  for (const [i, wanted] of expected("sample")["01-load"]!.slice(0, -1).entries()) {
+    match(shown(cells[i]!), wanted as RegExp);
+  }
+  match(await Deno.readTextFile(`${report}.html`), /The first training rows[^]*Cannot write/);
 });
 
 Deno.test("'deno task run' leaves a run alone that another process is writing", async () => {
