@@ -44,8 +44,13 @@ export { showTable, type TableOptions } from "./display/table.ts";
 export { showTraining } from "./display/training.ts";
 export { type Classification, classify, type ClassifyOptions } from "./evaluate/classify.ts";
 export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluate/evaluate.ts";
-export { classMetrics, confusionMatrix, wilsonInterval } from "./evaluate/metrics.ts";
-export type { ClassMetrics } from "./evaluate/metrics.ts";
+export {
+  averageMetrics,
+  classMetrics,
+  confusionMatrix,
+  wilsonInterval,
+} from "./evaluate/metrics.ts";
+export type { AverageMetrics, ClassMetrics } from "./evaluate/metrics.ts";
 export { loadPipeline, type Pipeline, type PipelineOptions } from "./evaluate/pipeline.ts";
 export type { RepositoryOptions } from "./hub/folder.ts";
 export { downloadModel, type ModelSource } from "./hub/model.ts";

@@ -35,6 +35,7 @@ const CALLS: [name: string, wrong: string, right: string, call: (options: Wrong)
   ["Trainer", "epochs", "numTrainEpochs", (o) => new Trainer(model, { ...data, ...o })],
   ["Trainer", "num_train_epoch", "numTrainEpochs", (o) => new Trainer(model, { ...data, ...o })],
   ["Trainer", "eval_dataset", "evalDataset", (o) => new Trainer(model, { ...data, ...o })],
+  ["Trainer", "class_weight", "classWeights", (o) => new Trainer(model, { ...data, ...o })],
   ["addLora", "rank", "r", (o) => addLora(model, o)],
   ["addLora", "alpha", "loraAlpha", (o) => addLora(model, o)],
   ["addLora", "lora_dropout", "loraDropout", (o) => addLora(model, o)],

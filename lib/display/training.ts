@@ -1,5 +1,5 @@
 import type { HistoryRecord, TrainerEvent, TrainerListener, TrainResult } from "../train/events.ts";
-import { RESERVED } from "../train/metrics.ts";
+import { AVERAGES, RESERVED } from "../train/metrics.ts";
 import { visible } from "../text.ts";
 import { type Grid, gridHtml, gridText } from "./grid.ts";
 import { type MimeBundle, openLiveOutput, type Redraw } from "./output.ts";
@@ -7,8 +7,9 @@ import { progressBar } from "./progress.ts";
 
 /**
  * Shows the progress of a training run as Hugging Face's Trainer does in a notebook: a bar with the
- * time left, a table of the losses and, at the end, the run's results. Outside Jupyter, prints a
- * line for each record.
+ * time left, a table of the losses and, at the end, the run's results. Of the averages over classes
+ * the table has the one that is the `metricForBestModel`. Outside Jupyter, prints a line for each
+ * record.
  *
  * @returns A listener for a Trainer.
  *
@@ -35,7 +36,7 @@ export function showTraining(): TrainerListener {
     if (redraw) {
       await redraw(() => draw(run), event.type !== "step" && event.type !== "evaluate");
     } else if (event.type === "record") {
-      console.log(recordLine(event.record));
+      console.log(recordLine(event.record, run.begin));
     } else if (event.type === "end") {
       console.log(gridText(figures(event.result)));
     }
@@ -48,14 +49,14 @@ type Run = { [T in TrainerEvent["type"]]?: Extract<TrainerEvent, { type: T }> } 
 };
 
 function draw(run: Run): MimeBundle {
-  const { evaluate, end, records } = run;
+  const { evaluate, end } = run;
   const { step = 0, totalSteps = run.begin?.totalSteps ?? 0 } = run.step ?? {};
   const bars = [{ value: step, max: totalSteps, label: position(run, step, totalSteps) }];
   if (evaluate) {
     const { batch, batches } = evaluate;
     bars.push({ value: batch, max: batches, label: `[ ${batch}/${batches} ] evaluation` });
   }
-  const grids = [lossGrid(records), ...(end ? [figures(end.result)] : [])];
+  const grids = [lossGrid(run), ...(end ? [figures(end.result)] : [])];
   return {
     "text/html": [
       ...bars.map(({ value, max, label }) => progressBar(value, max, label)),
@@ -76,8 +77,8 @@ function position({ begin, step: last, end }: Run, step: number, total: number) 
   return `${line} ${end.result.stopped ? "stopped" : "ended early"}`;
 }
 
-function lossGrid(records: HistoryRecord[]): Grid {
-  const metrics = ["evalLoss", "accuracy", ...ownMetrics(records)];
+function lossGrid({ records, begin }: Run): Grid {
+  const metrics = ["evalLoss", "accuracy", ...furtherMetrics(records, begin)];
   let training = "No log";
   const cells = records.map((record) => {
     training = record.loss?.toFixed(6) ?? training;
@@ -92,10 +93,12 @@ function lossGrid(records: HistoryRecord[]): Grid {
   return { columns, cells, right: new Set(columns.keys()) };
 }
 
-/** Names of the metrics that `computeMetrics` returned. */
-function ownMetrics(records: HistoryRecord[]): string[] {
+/** Names of the metrics that `computeMetrics` returned, and of the average that decides the best model. */
+function furtherMetrics(records: HistoryRecord[], begin: Run["begin"]): string[] {
   const names = new Set(records.flatMap((record) => Object.keys(record)));
-  return [...names].filter((name) => name !== "accuracy" && !RESERVED.includes(name));
+  const deciding = begin?.metricForBestModel?.replace(/^eval_/, "");
+  const hidden = ["accuracy", ...RESERVED, ...AVERAGES.filter((name) => name !== deciding)];
+  return [...names].filter((name) => !hidden.includes(name));
 }
 
 /** A metric's name as Trainer shows it: "macro_f1" and "macroF1" are "Macro F1". */
@@ -117,8 +120,8 @@ function figures(result: TrainResult): Grid {
   return { columns: ["Figure", "Value"], cells, right: new Set([1]) };
 }
 
-function recordLine(record: HistoryRecord): string {
-  const names = ["loss", "evalLoss", "accuracy", ...ownMetrics([record])];
+function recordLine(record: HistoryRecord, begin: Run["begin"]): string {
+  const names = ["loss", "evalLoss", "accuracy", ...furtherMetrics([record], begin)];
   const known = names.filter((name) => record[name] !== undefined);
   const figures = known.map((name) =>
     `${name === "evalLoss" ? "eval_loss" : visible(name)} ${record[name]!.toFixed(6)}`

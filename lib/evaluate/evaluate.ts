@@ -5,10 +5,11 @@ import { stopPoint } from "../interrupt.ts";
 import { crossEntropy } from "../kernels/loss.ts";
 import type { TextModel } from "../model/classifier.ts";
 import { checkOptions } from "../options.ts";
+import { type AverageMetrics, averageMetrics } from "./metrics.ts";
 
 /** The results of a model on some rows; arrays are in the rows' own order. */
-export interface Evaluation {
-  /** Mean cross-entropy over the rows. */
+export interface Evaluation extends AverageMetrics {
+  /** Mean cross-entropy over the rows, each weighing the same. */
   loss: number;
   /** Share of rows classified correctly, 0 to 1. */
   accuracy: number;
@@ -41,7 +42,7 @@ const OPTIONS: Record<keyof EvaluateOptions, true> = {
  *
  * @param model A classifier, or an adapter on one.
  * @param examples Token ids and true classes of the rows.
- * @returns Loss and accuracy, and each row's logits.
+ * @returns Loss, accuracy and the averages over classes, and each row's logits.
  * @throws {TypeError} When an option is unknown.
  * @throws {RangeError} When there are no rows, a label is no class of the model's, or the batch size is not a whole number
  * above 0.
@@ -87,6 +88,7 @@ export async function evaluate(
   return {
     loss: lossSum / count,
     accuracy: correct / count,
+    ...averageMetrics(examples.labels, predictions, model.labels.length),
     logits,
     predictions,
     samplesPerSecond: count / (performance.now() - started) * 1000,

@@ -53,6 +53,55 @@ export function classMetrics(matrix: number[][], labels: string[]): ClassMetrics
   });
 }
 
+/** What an accuracy does not tell where some classes have more rows than others; each from 0 to 1. */
+export interface AverageMetrics {
+  /** Mean F1 of the classes that a row has or is predicted as. */
+  macroF1: number;
+  /** Mean F1 of the classes, each weighted by its rows. */
+  weightedF1: number;
+  /** Mean recall of the classes that have rows. */
+  balancedAccuracy: number;
+  /** Share of the rows that are of the most frequent class: the accuracy of always guessing it. */
+  majorityShare: number;
+}
+
+/**
+ * Averages the metrics of the classes, as scikit-learn's `f1_score(…, zero_division=0)` and `balanced_accuracy_score` do.
+ *
+ * @param labels True class of each row, [N].
+ * @param predictions Predicted class of each row, [N].
+ * @param classes Number of classes.
+ * @throws {RangeError} When there are no rows, or as {@link confusionMatrix} does.
+ *
+ * @example
+ * ```ts
+ * import { averageMetrics } from "lightweight-finetuning";
+ * averageMetrics([0, 0, 0, 1], [0, 0, 0, 0], 2); // balancedAccuracy 0.5, where the accuracy is 0.75
+ * ```
+ */
+export function averageMetrics(
+  labels: ArrayLike<number>,
+  predictions: ArrayLike<number>,
+  classes: number,
+): AverageMetrics {
+  if (!labels.length) {
+    throw new RangeError(
+      "Cannot average metrics as there must be at least one row: current value is 0",
+    );
+  }
+  const matrix = confusionMatrix(labels, predictions, classes);
+  const all = classMetrics(matrix, matrix.map((_, i) => String(i)));
+  const mean = (numbers: number[]) => numbers.reduce((a, b) => a + b) / numbers.length;
+  const having = all.filter(({ support }) => support);
+  const present = all.filter(({ support }, i) => support || matrix.some((row) => row[i]));
+  return {
+    macroF1: mean(present.map(({ f1 }) => f1)),
+    weightedF1: all.reduce((sum, { f1, support }) => sum + f1 * support, 0) / labels.length,
+    balancedAccuracy: mean(having.map(({ recall }) => recall)),
+    majorityShare: Math.max(...all.map(({ support }) => support)) / labels.length,
+  };
+}
+
 /**
  * The 95 % interval of a share measured on `count` rows. As in SciPy's `binomtest`, it begins at 0 for a share of 0
  * and ends at 1 for a share of 1, whatever is rounded.

@@ -21,7 +21,7 @@ export interface Accumulated {
 
 /**
  * Computes the loss of several batches and its gradients, as if all rows were one batch: each batch is weighted by its
- * share of the rows. Holds the intermediate results of one batch at a time, and reads from the device once.
+ * share of the rows, or of their weights. Holds the intermediate results of one batch at a time, and reads from the device once.
  *
  * Transformers 5.23 weights batches equally. For models that accept `num_items_in_batch` and ignore it, as BERT's and
  * RoBERTa's classifiers do, it adds the batches' means, so loss and gradients are larger by the number of batches.
@@ -29,15 +29,17 @@ export interface Accumulated {
  * @param parameters Parameters to compute gradients of, by name.
  * @param batches At least one.
  * @param lossOf Mean loss of a batch's rows.
+ * @param weightOf Sum of the weights of a batch's rows. If all are 0, so are loss and gradients. @default {each row weighs 1}
  * @throws {Error} When the device's memory is full; no tensor is left allocated.
  */
 export async function accumulateGradients(
   parameters: Map<string, tf.Variable>,
   batches: Batch[],
   lossOf: (batch: Batch) => tf.Scalar,
+  weightOf: (batch: Batch) => number = ({ size }) => size,
 ): Promise<Accumulated> {
   const { numbers, gradients } = tf.tidy(() => {
-    const { losses, gradients } = computeGradients(parameters, batches, lossOf);
+    const { losses, gradients } = computeGradients(parameters, batches, lossOf, weightOf);
     return { numbers: append(losses, gradientNorm(gradients)), gradients };
   });
   try {
@@ -58,12 +60,13 @@ function computeGradients(
   parameters: Map<string, tf.Variable>,
   batches: Batch[],
   lossOf: (batch: Batch) => tf.Scalar,
+  weightOf: (batch: Batch) => number,
 ): { losses: tf.Tensor1D; gradients: tf.NamedTensorMap } {
-  const rows = batches.reduce((sum, { size }) => sum + size, 0);
+  const total = batches.reduce((sum, batch) => sum + weightOf(batch), 0) || 1;
   const gradients: tf.NamedTensorMap = {};
   let losses = tf.tensor1d([]);
   for (const batch of batches) {
-    const weighed = () => tf.mul(lossOf(batch), batch.size / rows) as tf.Scalar;
+    const weighed = () => tf.mul(lossOf(batch), weightOf(batch) / total) as tf.Scalar;
     const { all, grads } = tf.tidy(() => {
       try {
         const { value, grads } = tf.variableGrads(weighed, [...parameters.values()]);

@@ -4,12 +4,20 @@ export interface HistoryRecord {
   step: number;
   /** Passes over the training rows so far, as a fraction. */
   epoch: number;
-  /** Mean training loss over the steps since the last record that has one. */
+  /** Mean training loss, weighted by `classWeights`, over the steps since the last record that has one. */
   loss?: number;
-  /** Mean cross-entropy over the evaluation rows. */
+  /** Mean cross-entropy over the evaluation rows, each weighing the same. */
   evalLoss?: number;
   /** Share of the evaluation rows classified correctly, 0 to 1. */
   accuracy?: number;
+  /** Mean F1 of the classes, each weighing the same. */
+  macroF1?: number;
+  /** Mean F1 of the classes, weighted by their rows. */
+  weightedF1?: number;
+  /** Mean recall of the classes. */
+  balancedAccuracy?: number;
+  /** Share of the evaluation rows that are of the most frequent class. */
+  majorityShare?: number;
   /** The learning rate that this step used. */
   learningRate: number;
   /** Norm of all gradients together, before clipping. */
@@ -44,10 +52,16 @@ export interface TrainResult {
 
 /**
  * An event of a trainer. Times are seconds since the run began; `history` is present if the run resumes, and holds the
- * earlier records.
+ * earlier records; `metricForBestModel` is present unless it is "loss".
  */
 export type TrainerEvent =
-  | { type: "begin"; totalSteps: number; epochs: number; history?: HistoryRecord[] }
+  | {
+    type: "begin";
+    totalSteps: number;
+    epochs: number;
+    history?: HistoryRecord[];
+    metricForBestModel?: string;
+  }
   | { type: "step"; step: number; totalSteps: number; epoch: number; seconds: number }
   | { type: "evaluate"; batch: number; batches: number }
   | { type: "record"; record: HistoryRecord }

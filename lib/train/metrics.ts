@@ -1,4 +1,5 @@
 import type { Evaluation } from "../evaluate/evaluate.ts";
+import type { AverageMetrics } from "../evaluate/metrics.ts";
 
 /** The results of an evaluation, in the rows' own order. */
 export interface EvalPrediction {
@@ -16,14 +17,22 @@ export type ComputeMetrics = (prediction: EvalPrediction) => Record<string, numb
 /** Names of a history record that are not metrics of an evaluation. */
 export const RESERVED: string[] = ["step", "epoch", "loss", "evalLoss", "learningRate", "gradNorm"];
 
+/** Names of the averages over classes that each evaluation has beside the accuracy. */
+export const AVERAGES: (keyof AverageMetrics)[] = [
+  "macroF1",
+  "weightedF1",
+  "balancedAccuracy",
+  "majorityShare",
+];
+
 /**
- * The metrics of an evaluation under the history's names: `evalLoss`, `accuracy` and those of `computeMetrics`, which may
- * replace `accuracy`.
+ * The metrics of an evaluation under the history's names: `evalLoss`, `accuracy`, the averages over classes and those of
+ * `computeMetrics`, which may replace all but `evalLoss`.
  *
  * @throws {RangeError} When one of these has a name that the history uses otherwise.
  */
 export function evaluationMetrics(
-  { loss, accuracy, logits, predictions }: Evaluation,
+  { loss, accuracy, logits, predictions, ...rest }: Evaluation,
   labels: ArrayLike<number>,
   computeMetrics: ComputeMetrics,
 ): Record<string, number> {
@@ -37,19 +46,21 @@ export function evaluationMetrics(
         `${wrong}. Rename it in 'computeMetrics'`,
     );
   }
-  return { evalLoss: loss, accuracy, ...own };
+  const averages = Object.fromEntries(AVERAGES.map((name) => [name, rest[name]]));
+  return { evalLoss: loss, accuracy, ...averages, ...own };
 }
 
 /**
- * Looks up the metric for the best model. As in Transformers, "loss" is the evaluation's, and a name may begin with "eval_".
+ * Looks up the metric for the best model; not `majorityShare`, which is of the rows alone. As in Transformers, "loss" is the evaluation's, and a name may begin with "eval_".
  *
  * @throws {RangeError} When there is no such metric.
  */
 export function metricNamed(name: string, metrics: Record<string, number>): number {
   const bare = name.replace(/^eval_/, "");
-  const value = metrics[bare === "loss" ? "evalLoss" : bare];
+  const { majorityShare: _ofRows, ...choices } = metrics;
+  const value = choices[bare === "loss" ? "evalLoss" : bare];
   if (value === undefined) {
-    const names = Object.keys(metrics).join(", ");
+    const names = Object.keys(choices).join(", ");
     throw new RangeError(
       `Cannot choose the best model as 'metricForBestModel' must be one of ${names}: current value is ${name}`,
     );

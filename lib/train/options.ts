@@ -1,7 +1,7 @@
 import { type Examples, LONGEST } from "../batches.ts";
 import { checkOptions, withDefaults } from "../options.ts";
 import type { TrainerListener } from "./events.ts";
-import { type ComputeMetrics, metricNamed } from "./metrics.ts";
+import { AVERAGES, type ComputeMetrics, metricNamed } from "./metrics.ts";
 import { samplingStrategies, type SamplingStrategy } from "./order.ts";
 import { type LrSchedulerType, schedules } from "./schedule.ts";
 
@@ -19,6 +19,12 @@ export interface TrainerOptions {
   warmupSteps?: number;
   /** By which share of the learning rate weights shrink at a step; biases and normalisation do not. @default {0} */
   weightDecay?: number;
+  /**
+   * How much a row of each class counts in the training loss, as in torch's `CrossEntropyLoss(weight)`; "balanced" lets
+   * every class count the same in all, as in scikit-learn: rows / (classes × rows of the class). `evalLoss` is not
+   * weighted, so that runs with other weights compare. @default {null, every row counts the same}
+   */
+  classWeights?: "balanced" | number[] | null;
   /** Largest norm of the gradients of a step; 0 leaves them as they are. @default {1} */
   maxGradNorm?: number;
   /** Passes over the rows; may be a fraction. @default {3} */
@@ -39,9 +45,12 @@ export interface TrainerOptions {
   evalSteps?: number;
   /** Steps from one record of the training loss to the next; the last step records too. @default {evalSteps} */
   loggingSteps?: number;
-  /** Computes further metrics at each evaluation, added to `evalLoss` and `accuracy` in the history. */
+  /** Computes further metrics at each evaluation, added to `evalLoss`, `accuracy` and the averages in the history. */
   computeMetrics?: ComputeMetrics;
-  /** The metric that decides the best evaluation: "loss", "accuracy" or one of `computeMetrics`. @default {"loss"} */
+  /**
+   * The metric that decides the best evaluation: "loss", "accuracy", "macroF1", "weightedF1", "balancedAccuracy" or one of
+   * `computeMetrics`. @default {"loss"}
+   */
   metricForBestModel?: string;
   /** Whether a larger metric is better. @default {true, unless `metricForBestModel` ends in "loss"} */
   greaterIsBetter?: boolean;
@@ -82,6 +91,7 @@ export function trainerOptions(options: TrainerOptions): Required<TrainerOptions
     lrSchedulerType: "linear",
     warmupSteps: 0,
     weightDecay: 0,
+    classWeights: null,
     maxGradNorm: 1,
     numTrainEpochs: 3,
     maxSteps: -1,
@@ -115,7 +125,10 @@ export function trainerOptions(options: TrainerOptions): Required<TrainerOptions
     const value = complete[name as keyof typeof CHOICES];
     checkOption(choices.includes(value), name, choices.join(", "), value);
   }
-  if (!options.computeMetrics) metricNamed(metricForBestModel, { evalLoss: 0, accuracy: 0 });
+  if (!options.computeMetrics) {
+    const names = ["evalLoss", "accuracy", ...AVERAGES];
+    metricNamed(metricForBestModel, Object.fromEntries(names.map((name) => [name, 0])));
+  }
   return complete;
 }
 

@@ -10,6 +10,7 @@ import type { TextModel } from "../model/classifier.ts";
 import { accumulateGradients } from "./accumulate.ts";
 import { createSnapshot, type Run } from "./checkpoint.ts";
 import { type Checkpoints, createCheckpoints } from "./checkpoints.ts";
+import { weightsOfClasses } from "./class_weights.ts";
 import type { HistoryRecord, TrainerEvent, TrainerRequest, TrainResult } from "./events.ts";
 import { checkFinite } from "./finite.ts";
 import { type EvalPrediction, evaluationMetrics, metricNamed, updateBest } from "./metrics.ts";
@@ -55,6 +56,7 @@ export class Trainer {
   readonly #model: TextModel;
   readonly #options: Required<TrainerOptions>;
   readonly #sampler: Sampler;
+  readonly #classWeights: number[] | undefined;
   readonly #run: Run;
   readonly #state: TrainerState;
   readonly #checkpoints: Checkpoints;
@@ -74,6 +76,8 @@ export class Trainer {
     for (const name of ["trainDataset", "evalDataset"] as const) {
       checkExamples("train", name, this.#options[name], model.labels.length);
     }
+    const { classWeights, trainDataset } = this.#options;
+    this.#classWeights = weightsOfClasses(classWeights, trainDataset, model.labels);
     const trained = new Map([...model.parameters].filter(([, variable]) => variable.trainable));
     checkOption(trained.size > 0, "trainable parameters", "above 0", trained.size);
     this.#sampler = createSampler(this.#options);
@@ -158,7 +162,7 @@ export class Trainer {
    * Evaluates the model as it is; nothing is added to the history.
    *
    * @param dataset Rows to evaluate on. @default {evalDataset}
-   * @returns `evalLoss`, `accuracy` and the metrics of `computeMetrics`.
+   * @returns `evalLoss`, `accuracy`, the averages over classes and the metrics of `computeMetrics`.
    * @throws {RangeError} When there are no rows, or a label is no class of the model's.
    *
    * @example
@@ -166,7 +170,7 @@ export class Trainer {
    * import { type Examples, type TextModel, Trainer } from "lightweight-finetuning";
    * async function measure(model: TextModel, trainDataset: Examples, evalDataset: Examples) {
    *   const trainer = new Trainer(model, { trainDataset, evalDataset });
-   *   return await trainer.evaluate(); // { evalLoss: 1.39, accuracy: 0.25 }
+   *   return await trainer.evaluate(); // { evalLoss: 1.39, accuracy: 0.25, macroF1: 0.1, … }
    * }
    * ```
    */
@@ -177,7 +181,7 @@ export class Trainer {
   /**
    * Predicts the classes of rows, and evaluates the predictions.
    *
-   * @returns Logits, predictions and labels by row, and `metrics`: `testLoss`, `accuracy` and those of `computeMetrics`.
+   * @returns Logits, predictions and labels by row, and `metrics`: `testLoss` and those of {@link Trainer.evaluate}.
    * @throws {RangeError} When there are no rows, or a label is no class of the model's.
    *
    * @example
@@ -242,7 +246,9 @@ export class Trainer {
     const elapsed = () => state.seconds = (performance.now() - started) / 1000;
     await this.#checkpoints.prepare();
     const before = state.history.length && { history: state.history };
-    await this.#tell({ type: "begin", totalSteps, epochs, ...before });
+    const { metricForBestModel } = this.#options;
+    const deciding = metricForBestModel !== "loss" && { metricForBestModel };
+    await this.#tell({ type: "begin", totalSteps, epochs, ...before, ...deciding });
     while (!this.#isOver && !signal.aborted) {
       if (this.#disposed) {
         throw new Error(
@@ -281,7 +287,12 @@ export class Trainer {
     const learningRate = this.#learningRate();
     try {
       const taken = this.#nextBatches();
-      const { loss, norm, gradients } = await accumulateGradients(trained, taken, this.#lossOf);
+      const { loss, norm, gradients } = await accumulateGradients(
+        trained,
+        taken,
+        this.#lossOf,
+        this.#weightOf,
+      );
       try {
         const rows = taken.flatMap(({ rows }) => rows);
         const { remedy } = this.#checkpoints;
@@ -302,7 +313,14 @@ export class Trainer {
   }
 
   #lossOf = (batch: Batch): tf.Scalar =>
-    crossEntropy(this.#model.forward(batch, this.#run.random), tf.tensor1d(batch.labels));
+    crossEntropy(
+      this.#model.forward(batch, this.#run.random),
+      tf.tensor1d(batch.labels),
+      this.#classWeights && tf.tensor1d(this.#classWeights),
+    );
+
+  #weightOf = ({ labels, size }: Batch): number =>
+    this.#classWeights ? labels.reduce((sum, label) => sum + this.#classWeights![label]!, 0) : size;
 
   #learningRate(): number {
     const { lrSchedulerType, learningRate, warmupSteps } = this.#options;

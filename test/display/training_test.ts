@@ -120,10 +120,11 @@ Deno.test("showTraining tells the time left of a resumed run, and shows an evalu
 
 Deno.test("showTraining gives metrics of one's own a column each, and says that a run ended early", async () => {
   const list: TrainerEvent[] = [...events()];
-  const own = [{ macroF1: 0.25, top_2: 0.5 }, {}, { top_2: 1 }];
+  const own = [{ macroF1: 0.25, weightedF1: 0.75, top_2: 0.5 }, {}, { top_2: 1 }];
   const records = list.filter((event) => event.type === "record");
   records.forEach(({ record }, i) => Object.assign(record, own[i]));
-  const begin = { type: "begin", totalSteps: 600, epochs: 1 } as const;
+  const metricForBestModel = "eval_macroF1"; // weightedF1 is in the history alone
+  const begin = { type: "begin", totalSteps: 600, epochs: 1, metricForBestModel } as const;
   const ended = list.with(0, begin).map((event) =>
     event.type === "step" ? { ...event, totalSteps: 600 } : event
   );

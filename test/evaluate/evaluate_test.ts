@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import {
+  averageMetrics,
   type Batch,
   collate,
   evaluate,
@@ -25,10 +26,12 @@ Deno.test("evaluate() gives each row the logits that it has alone, in any size o
   const right = best.filter((label, row) => label === rows.labels[row]).length;
   for (const [batchSize, padToMultipleOf] of [[1, 1], [5, 8], [32, 1]] as const) {
     const options = { batchSize, padToMultipleOf };
-    const { logits, predictions, accuracy } = await evaluate(model, rows, options);
+    const { logits, predictions, accuracy, ...rest } = await evaluate(model, rows, options);
     assertClose(logits, alone.flat(), 1e-5, `logits in batches of ${batchSize}`);
     assert.deepEqual([...predictions], best);
     assert.equal(accuracy, right / 24);
+    const { loss: _loss, samplesPerSecond: _speed, ...averages } = rest;
+    assert.deepEqual(averages, averageMetrics(rows.labels, best, 4));
   }
 });
 

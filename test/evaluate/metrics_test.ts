@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { classMetrics, confusionMatrix, wilsonInterval } from "lightweight-finetuning";
+import {
+  averageMetrics,
+  classMetrics,
+  confusionMatrix,
+  wilsonInterval,
+} from "lightweight-finetuning";
+import imbalance from "../fixtures/imbalance.json" with { type: "json" };
 import { assertClose } from "../helpers/close.ts";
 
 const matrix = [[2, 1, 0, 0], [1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]];
@@ -33,6 +39,28 @@ Deno.test("confusionMatrix() refuses a class outside the matrix, and a row witho
         `1: current value is ${labels[1]}, predicted as ${predictions[1]}`,
     });
   }
+});
+
+Deno.test("averageMetrics() are scikit-learn's, also where classes have no rows or are never predicted", () => {
+  assert.equal(imbalance.metrics.length, 8);
+  for (const [i, { classes, labels, predictions, ...expected }] of imbalance.metrics.entries()) {
+    const { majorityShare, ...averages } = averageMetrics(labels, predictions, classes);
+    const names = Object.keys(expected) as (keyof typeof expected)[];
+    assert.deepEqual(Object.keys(averages), names);
+    for (const name of names) {
+      assertClose([averages[name]], [expected[name]], 1e-12, `${name} of case ${i}`);
+    }
+    const most = Math.max(...labels.map((one) => labels.filter((label) => label === one).length));
+    assert.equal(majorityShare, most / labels.length);
+  }
+});
+
+Deno.test("averageMetrics() refuses no rows, and what confusionMatrix() refuses", () => {
+  assert.throws(() => averageMetrics([], [], 2), {
+    name: "RangeError",
+    message: "Cannot average metrics as there must be at least one row: current value is 0",
+  });
+  assert.throws(() => averageMetrics([0, 2], [0, 1], 2), /^RangeError: Cannot count row 1 /);
 });
 
 Deno.test("wilsonInterval() gives SciPy's values, exactly 0 and 1 at the ends", () => {

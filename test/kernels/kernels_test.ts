@@ -10,6 +10,7 @@ import { gelu } from "../../lib/kernels/gelu.ts";
 import { addNorm } from "../../lib/kernels/norm.ts";
 import { assertClose } from "../helpers/close.ts";
 import * as noise from "../helpers/noise.ts";
+import imbalance from "../fixtures/imbalance.json" with { type: "json" };
 
 const device = await openDevice();
 const random = createRandom(1);
@@ -187,4 +188,23 @@ Deno.test("crossEntropy() is the mean over rows, of any size of logits", () => {
   const logits = tf.tensor2d([[0, Math.log(3)], [1000, 0]]);
   const loss = crossEntropy(logits, tf.tensor1d([1, 1], "int32")).dataSync();
   assertClose(loss, [(Math.log(4 / 3) + 1000) / 2], 1e-6);
+});
+
+Deno.test("crossEntropy() with weights, and its gradient, are torch's", () => {
+  assert.equal(imbalance.losses.length, 3);
+  for (const { logits, labels, weights, loss, gradient } of imbalance.losses) {
+    const { value, grad } = tf.valueAndGrad((x: tf.Tensor) =>
+      crossEntropy(x as tf.Tensor2D, tf.tensor1d(labels, "int32"), tf.tensor1d(weights))
+    )(tf.tensor2d(logits));
+    assertClose(value.dataSync(), [loss], 1e-6);
+    assertClose(grad.dataSync(), gradient.flat(), 1e-6);
+  }
+});
+
+Deno.test("crossEntropy() is 0, and so is its gradient, where all rows weigh 0", () => {
+  const { value, grad } = tf.valueAndGrad((x: tf.Tensor) =>
+    crossEntropy(x as tf.Tensor2D, tf.tensor1d([1, 1], "int32"), tf.tensor1d([1, 0]))
+  )(tf.tensor2d([[1, 2], [3, 4]]));
+  assertClose(value.dataSync(), [0], 0);
+  assertClose(grad.dataSync(), [0, 0, 0, 0], 0);
 });

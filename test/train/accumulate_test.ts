@@ -54,37 +54,40 @@ for (const way of ["full", "lora"] as const) {
     }
   });
 
-  Deno.test(`Trainer steps by small batches as by a large one, ${way}`, async () => {
-    const train = async (perDeviceTrainBatchSize: number, gradientAccumulationSteps: number) => {
-      const trainer = new Trainer(await loadWay(way, reference.folder), {
-        trainDataset: some(21),
-        evalDataset: some(4),
-        numTrainEpochs: 2,
-        perDeviceTrainBatchSize,
-        gradientAccumulationSteps,
-        loggingSteps: 1,
-        learningRate: 1e-3,
-      });
-      await trainer.train();
-      return trainer.history;
-    };
-    const column = (history: HistoryRecord[], name: string) =>
-      history.flatMap((record) => record[name] ?? []);
-    const whole = await train(8, 1); // 8, 8 and 5 rows
-    assert.deepEqual(column(whole, "step"), [1, 2, 3, 4, 5, 6]);
-    for (const [size, count] of [[4, 2], [2, 4], [1, 8]] as const) {
-      const history = await train(size, count);
-      assert.deepEqual(column(history, "step"), column(whole, "step"));
-      for (const name of ["loss", "gradNorm", "learningRate", "evalLoss"]) {
-        assertClose(column(history, name), column(whole, name), 1e-4, `${name} by ${size}`);
+  for (const classWeights of [null, [0, 3, 0.5, 0.25]]) {
+    Deno.test(`Trainer steps by small batches as by a large one, ${way}${classWeights ? ", weighted" : ""}`, async () => {
+      const train = async (perDeviceTrainBatchSize: number, gradientAccumulationSteps: number) => {
+        const trainer = new Trainer(await loadWay(way, reference.folder), {
+          trainDataset: some(21),
+          evalDataset: some(4),
+          numTrainEpochs: 2,
+          classWeights,
+          perDeviceTrainBatchSize,
+          gradientAccumulationSteps,
+          loggingSteps: 1,
+          learningRate: 1e-3,
+        });
+        await trainer.train();
+        return trainer.history;
+      };
+      const column = (history: HistoryRecord[], name: string) =>
+        history.flatMap((record) => record[name] ?? []);
+      const whole = await train(8, 1); // 8, 8 and 5 rows
+      assert.deepEqual(column(whole, "step"), [1, 2, 3, 4, 5, 6]);
+      for (const [size, count] of [[4, 2], [2, 4], [1, 8]] as const) {
+        const history = await train(size, count);
+        assert.deepEqual(column(history, "step"), column(whole, "step"));
+        for (const name of ["loss", "gradNorm", "learningRate", "evalLoss"]) {
+          assertClose(column(history, name), column(whole, name), 1e-4, `${name} by ${size}`);
+        }
+        const perEpoch = Math.ceil(21 / size);
+        const epochs = [1, 2].map((step) => step * count / perEpoch);
+        assertClose(
+          column(history, "epoch"),
+          [...epochs, 1, ...epochs.map((epoch) => 1 + epoch), 2],
+          1e-12,
+        );
       }
-      const perEpoch = Math.ceil(21 / size);
-      const epochs = [1, 2].map((step) => step * count / perEpoch);
-      assertClose(
-        column(history, "epoch"),
-        [...epochs, 1, ...epochs.map((epoch) => 1 + epoch), 2],
-        1e-12,
-      );
-    }
-  });
+    });
+  }
 }

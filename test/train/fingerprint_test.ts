@@ -43,6 +43,11 @@ const CHANGES: Record<string, Other> = {
     options: { earlyStoppingPatience: 3 },
     said: /: earlyStoppingPatience was Infinity and is 3\./,
   },
+  classWeights: {
+    way: "full",
+    options: { classWeights: "balanced" },
+    said: /: classWeights was null and is balanced\./,
+  },
   train: {
     way: "full",
     options: { trainDataset: { inputIds: inputIds.slice(1), labels: Array.from(labels).slice(1) } },

@@ -53,7 +53,7 @@ Deno.test("trainerOptions() refuses values out of their range", () => {
   assert.throws(() => trainerOptions({ ...given, metricForBestModel: "f1" }), {
     name: "RangeError",
     message: "Cannot choose the best model as 'metricForBestModel' must be one of evalLoss, " +
-      "accuracy: current value is f1",
+      "accuracy, macroF1, weightedF1, balancedAccuracy: current value is f1",
   });
 });
 
