@@ -96,7 +96,10 @@ Deno.test("'make predict' hands over TEXT as it is, and standard input where the
   const input = "a line";
   const text = `"It's" $HOME $(shell id) $$ \`id\` # %\nend\\ `;
   const make = (args: string[], env = {}) =>
-    run("make", ["-s", "PYTHON=true", "predict", ...args], { cwd, env, input });
+    run("make", ["-s", "--no-print-directory", "PYTHON=true", "predict", ...args], {
+      ...{ cwd, input },
+      env: { MAKEFLAGS: "", ...env }, // those of a make that runs the tests
+    });
   const expected = `task -q predict|sample|${text}|a line\n`;
   assert.equal((await make([`TEXT=${text}`])).out, expected);
   assert.equal((await make([], { TEXT: text })).out, expected);
