@@ -1,5 +1,5 @@
 import { CsvError, parse } from "csv-parse/sync";
-import type { Table } from "./table.ts";
+import { columnsOf, type Table } from "./table.ts";
 
 /** What a record must have, by the code of csv-parse's error about quotes. */
 const QUOTE_RULES: Record<string, string> = {
@@ -24,7 +24,7 @@ type Records = (string | null)[][];
  *
  * @param text The file's content.
  * @param source Names it in messages.
- * @throws {RangeError} When it is not well-formed; the message names the row.
+ * @throws {RangeError} When it is not well-formed; the message names the row, or a column whose name stands twice.
  */
 export function readCsv(text: string, source: string): Table {
   const separator = separatorOf(text);
@@ -44,10 +44,7 @@ export function readCsv(text: string, source: string): Table {
   const [header = [], ...rows] = records;
   const row = rows.findIndex(({ length }) => length !== header.length);
   if (row >= 0) throw fault(row + 1, `${header.length} fields, not ${rows[row]!.length}`);
-  const columns = new Map(
-    header.map((name, i) => [name ?? "", rows.map((record) => record[i] ?? null)]),
-  );
-  return { source, columns };
+  return { source, columns: columnsOf(header, rows, source) };
 }
 
 const NAMES: Record<string, string> = {

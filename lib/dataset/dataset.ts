@@ -7,8 +7,7 @@ import { classNames } from "./labels.ts";
 import { checkParts, completeParts } from "./parts.ts";
 import type { Dataset, DatasetOptions, RowOptions } from "./parts.ts";
 import { readTable, TABLE_FILE } from "./read.ts";
-import { checkRows } from "./rows.ts";
-import type { Table } from "./table.ts";
+import { checkTables } from "./rows.ts";
 
 export type { ColumnOptions, Dataset, DatasetOptions, HubSource, RowOptions };
 
@@ -138,14 +137,11 @@ async function loadFiles(source: PartsSource, options: DatasetOptions): Promise<
   const columns = findColumns(table, options);
   const labels = source.labels ?? table.classNames?.get(columns.label) ??
     classNames(table.columns.get(columns.label)!, columns.label, table.source);
-  const check = async (table: Table) => {
-    const own = findColumns(table, { textColumns: columns.text, labelColumn: columns.label });
-    return await checkRows(table, own, labels, options.skipIncomplete);
+  const tables = {
+    train: table,
+    ...evaluation !== undefined && { evaluation: await readTable(evaluation) },
+    ...test !== undefined && { test: await readTable(test) },
   };
-  const given = {
-    train: await check(table),
-    ...evaluation !== undefined && { evaluation: await check(await readTable(evaluation)) },
-    ...test !== undefined && { test: await check(await readTable(test)) },
-  };
+  const given = await checkTables(tables, columns, labels, options);
   return { labels, ...await completeParts(given, labels.length, options, train) };
 }

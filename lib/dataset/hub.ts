@@ -7,7 +7,7 @@ import { classNames } from "./labels.ts";
 import { layoutOf } from "./layout.ts";
 import { completeParts, countRows, type Dataset, type DatasetOptions } from "./parts.ts";
 import { readTable } from "./read.ts";
-import { checkRows } from "./rows.ts";
+import { checkTables } from "./rows.ts";
 import type { Table } from "./table.ts";
 
 /** A data set of the Hub. */
@@ -80,17 +80,10 @@ export async function loadHubDataset(source: HubSource, options: DatasetOptions)
   const labels = tables.train!.classNames?.get(columns.label) ??
     layout.classNames.get(columns.label) ??
     classNames(tables.train!.columns.get(columns.label)!, columns.label, tables.train!.source);
-  const check = (table: Table) => {
-    const own = findColumns(table, { textColumns: columns.text, labelColumn: columns.label });
-    return checkRows(table, own, labels, options.skipIncomplete);
-  };
-  const train = await check(tables.train!);
-  const evaluation = tables.evaluation && await check(tables.evaluation);
-  const test = tables.test && await check(tables.test);
-  if (HALVED.has(name) && test && !evaluation) {
-    return { labels, ...halve(train, test, options, name) };
+  const given = await checkTables({ ...tables, train: tables.train! }, columns, labels, options);
+  if (HALVED.has(name) && given.test && !given.evaluation) {
+    return { labels, ...halve(given.train, given.test, options, name) };
   }
-  const given = { train, ...evaluation && { evaluation }, ...test && { test } };
   return { labels, ...await completeParts(given, labels.length, options, name) };
 }
 

@@ -50,7 +50,9 @@ export function layoutOf(
   const configs = list(card.configs);
   const chosen = chooseConfig(configs, config, name);
   const files = paths.filter((path) => DATA_FILE.test(path) && !NO_DATA.test(path));
-  const splits = chosen?.data_files === undefined ? byName(files) : byPattern(files, chosen, name);
+  const splits = chosen?.data_files === undefined
+    ? byName(files, name)
+    : byPattern(files, chosen, name);
   if (splits.size === 0) {
     const script = paths.find((path) => path.endsWith(".py"));
     const kinds = new Set(paths.map((path) => path.match(/\.[\w.]+$/)?.[0] ?? path));
@@ -64,7 +66,8 @@ export function layoutOf(
     );
   }
   const infos = list(card.dataset_info);
-  const info = infos.find(({ config_name }) => config_name === chosen?.config_name) ?? infos[0];
+  const info = infos.find(({ config_name }) => config_name === chosen?.config_name) ??
+    infos.find(({ config_name }) => infos.length === 1 && (!chosen || config_name === undefined));
   return { splits, classNames: cardNames(info?.features) };
 }
 
@@ -144,9 +147,9 @@ function byPattern(files: string[], config: Entry, name: string): Map<string, st
 
 /**
  * Files by the splits that their names say: numbered shards in data/, else names of folders, else names of files; all are
- * for training if there are none such. Of files of several kinds, those of the kind that most have.
+ * for training if there are none such. Of a split's files of several kinds, those of the kind that most have.
  */
-function byName(files: string[]): Map<string, string[]> {
+function byName(files: string[], name: string): Map<string, string[]> {
   const rules: ((path: string) => string[])[] = [
     (path) => path.match(/^data\/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}[^/]*$/)?.slice(1) ?? [],
     (path) => splitsIn(path.split("/").slice(0, -1)),
@@ -159,7 +162,7 @@ function byName(files: string[]): Map<string, string[]> {
     ({ split }) => split,
   );
   return new Map(
-    [...splits].map(([split, files]) => [split, alike(files.map(({ path }) => path))]),
+    [...splits].map(([split, files]) => [split, alike(files.map(({ path }) => path), split, name)]),
   );
 }
 
@@ -170,12 +173,19 @@ const splitsIn = (names: string[]) =>
     return names.some((name) => keyword.test(name));
   });
 
-/** The files of the kind that most have. */
-function alike(files: string[]): string[] {
+/** The files of the kind that most have; others are said. */
+function alike(files: string[], split: string, name: string): string[] {
   const kindOf = (path: string) => path.toLowerCase().match(DATA_FILE)![1]!.replace(/\..*/, "");
   const count = (kind: string) => files.filter((path) => kindOf(path) === kind).length;
   const [kind] = KINDS.toSorted((a, b) => count(b) - count(a));
-  return files.filter((path) => kindOf(path) === kind);
+  const [taken, others] = [true, false].map((like) =>
+    files.filter((path) => (kindOf(path) === kind) === like)
+  ) as [string[], string[]];
+  if (others.length > 0) {
+    const few = others.slice(0, 3).join(", ") + (others.length > 3 ? ", …" : "");
+    console.warn(`${name}: its split ${split} is taken from the files in ${kind}, without ${few}`);
+  }
+  return taken;
 }
 
 /** The names of each ClassLabel among a card's features. */
@@ -185,8 +195,8 @@ function cardNames(features: unknown): Map<string, string[]> {
       ? dtype.class_label.names
       : undefined;
     if (!isEntry(names)) return [];
-    const entries = Object.entries(names).sort(([a], [b]) => Number(a) - Number(b));
-    return [[String(name), entries.map(([, label]) => String(label))] as const];
+    const labels = Object.keys(names).map((_, i) => names[i]);
+    return labels.includes(undefined) ? [] : [[String(name), labels.map(String)] as const];
   });
   return new Map(named);
 }

@@ -99,7 +99,9 @@ function decode(bytes: Uint8Array, source: string): string {
   const isLittle = first === 0xff && second === 0xfe || first !== 0 && second === 0;
   const isBig = first === 0xfe && second === 0xff || first === 0 && second !== 0;
   if (bytes.length > 1 && (isLittle || isBig)) {
-    return new TextDecoder(isLittle ? "utf-16le" : "utf-16be").decode(bytes);
+    const text = new TextDecoder(isLittle ? "utf-16le" : "utf-16be").decode(bytes);
+    if (text.includes("\ufffd")) throw binary(source);
+    return text;
   }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -107,6 +109,7 @@ function decode(bytes: Uint8Array, source: string): string {
     const [before = ""] = new TextDecoder().decode(bytes).split("\ufffd");
     const line = before.split("\n").length;
     const text = new TextDecoder("windows-1252").decode(bytes);
+    if (text.includes("\0")) throw binary(source);
     console.warn(
       `${source} is not in UTF-8 from line ${line} on, and is read as Latin-1: ` +
         `${JSON.stringify(text.split(/\r\n?|\n/)[line - 1]?.slice(0, 60))}. If letters are wrong ` +
@@ -115,3 +118,9 @@ function decode(bytes: Uint8Array, source: string): string {
     return text;
   }
 }
+
+const binary = (source: string) =>
+  new TypeError(
+    `Cannot load ${source} as it must be a file of ${FORMATS}: its bytes are no text. Save or export it ` +
+      "as one of these",
+  );

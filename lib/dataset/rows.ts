@@ -1,10 +1,34 @@
 import type { DataFrame } from "nodejs-polars";
-import type { Columns } from "./columns.ts";
+import { type Columns, findColumns } from "./columns.ts";
 import { nameOf } from "./labels.ts";
+import type { DatasetOptions, GivenParts } from "./parts.ts";
 import type { Table } from "./table.ts";
 
 /** So many rows are named in a message. */
 const NAMED = 5;
+
+/**
+ * Checks the rows of each part by {@link checkRows}.
+ *
+ * @param tables Each has the columns.
+ * @throws What {@link checkRows} throws, or a TypeError when a table lacks a column.
+ */
+export async function checkTables(
+  tables: { train: Table; evaluation?: Table; test?: Table },
+  columns: Columns,
+  labels: string[],
+  { skipIncomplete }: DatasetOptions,
+): Promise<GivenParts> {
+  const asked = { textColumns: columns.text, labelColumn: columns.label };
+  const check = (table: Table) =>
+    checkRows(table, findColumns(table, asked), labels, skipIncomplete);
+  const { train, evaluation, test } = tables;
+  return {
+    train: await check(train),
+    ...evaluation && { evaluation: await check(evaluation) },
+    ...test && { test: await check(test) },
+  };
+}
 
 /**
  * Checks that every row has a text and a known class. An empty text is a text.

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import type { Table } from "./table.ts";
+import { columnsOf, type Table } from "./table.ts";
 
 /**
  * Reads the first sheet of an Excel workbook, its header first. Numbers in a column that also has texts are texts.
@@ -7,6 +7,7 @@ import type { Table } from "./table.ts";
  * @param bytes The file's content.
  * @param source Names it in messages.
  * @throws {TypeError} When it is no workbook.
+ * @throws {RangeError} When the name of a column stands twice.
  */
 export async function readXlsx(bytes: Uint8Array, source: string): Promise<Table> {
   const { readSheet } = await import("read-excel-file/node");
@@ -22,13 +23,10 @@ export async function readXlsx(bytes: Uint8Array, source: string): Promise<Table
     );
   }
   const [header = [], ...rows] = sheet;
-  const columns = new Map(header.map((name, i) => {
-    const cells = rows.map((row) => row[i] ?? null);
-    const isText = cells.some((cell) => typeof cell === "string");
-    return [
-      name === null ? "" : String(name),
-      isText ? cells.map((cell) => cell === null ? null : String(cell)) : cells,
-    ];
-  }));
+  const columns = columnsOf(header, rows, source);
+  for (const [name, cells] of columns) {
+    if (!cells.some((cell) => typeof cell === "string")) continue;
+    columns.set(name, cells.map((cell) => cell === null ? null : String(cell)));
+  }
   return { source, columns };
 }

@@ -51,7 +51,8 @@ export function evaluationMetrics(
 }
 
 /**
- * Looks up the metric for the best model; not `majorityShare`, which is of the rows alone. As in Transformers, "loss" is the evaluation's, and a name may begin with "eval_".
+ * Looks up the metric for the best model; not `majorityShare`, which is of the rows alone. As in Transformers, "loss" is the
+ * evaluation's, and a name may begin with "eval_".
  *
  * @throws {RangeError} When there is no such metric.
  */

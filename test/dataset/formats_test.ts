@@ -110,6 +110,17 @@ const REFUSED: [name: string, content: Uint8Array | string, message: RegExp][] =
     lines.slice(0, -5),
     /be JSON, or JSON by lines, in line 12: .*\. Write one object a line/,
   ],
+  [
+    "picture.png",
+    Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0, 0, 0, 13, 0xff),
+    /its bytes are no text\. Save/,
+  ],
+  ["odd.csv", Uint8Array.of(0xff, 0xfe, 0x74, 0, 0x65), /its bytes are no text\. Save/],
+  [
+    "twice.csv",
+    "text,label,text\nx,a,y\n",
+    /its columns must have different names: 'text' stands twice/,
+  ],
   ["number.json", "7", /must hold rows: current value is "7"\. Write/],
   ["numbers.jsonl", "1\n2\n", /have an object as row 1: current value is "1"\. Write/],
   ["empty.jsonl", "", /which column holds the texts/],

@@ -185,6 +185,7 @@ interface Case {
 Deno.test("layoutOf() takes the files that Hugging Face's datasets takes, in 300 random repositories", async () => {
   const fixture = new URL("../fixtures/layouts.json", import.meta.url);
   const cases: Case[] = JSON.parse(await Deno.readTextFile(fixture));
+  using _warnings = caughtWarnings();
   let both = 0;
   for (const { files, readme, config, splits } of cases) {
     const ours = () =>
@@ -295,6 +296,30 @@ Deno.test("loadDataset() does not use a split whose labels are hidden, and says 
       /me\/data's test split has no labels \(they are hidden\) and is not used/,
     );
   }
+});
+
+Deno.test("layoutOf() takes no names of another configuration, nor any that are not numbered from 0", () => {
+  const info = (config: string, from: number) =>
+    `- config_name: ${config}\n  features:\n  - name: label\n    dtype: {class_label: {names: {'${from}': a, '${
+      from + 1
+    }': b}}}`;
+  const configs = "configs:\n" +
+    ["en", "de"].map((name) => `- config_name: ${name}\n  data_files: data.csv`).join("\n");
+  const names = (infos: string[], config = "de") =>
+    layoutOf(["data.csv"], card(`${configs}\ndataset_info:\n${infos.join("\n")}`), config, "x")
+      .classNames.get("label");
+  assert.deepEqual(names([info("en", 0), info("de", 0)]), ["a", "b"]);
+  assert.equal(names([info("en", 0)]), undefined);
+  assert.equal(names([info("de", 1)]), undefined);
+});
+
+Deno.test("layoutOf() says which files it leaves out, as they are of another format", () => {
+  using warnings = caughtWarnings();
+  const { splits } = layoutOf(["a.csv", "b.csv", "c.jsonl"], "", undefined, "me/data");
+  assert.deepEqual([...splits], [["train", ["a.csv", "b.csv"]]]);
+  assert.deepEqual(warnings.said, [
+    "me/data: its split train is taken from the files in csv, without c.jsonl",
+  ]);
 });
 
 Deno.test("loadDataset() reads a card without sound YAML as none", async () => {
