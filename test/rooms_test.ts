@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { temporaryFolder } from "./helpers/altered.ts";
 
 const lib = new URL("../lib/", import.meta.url);
 
@@ -62,3 +64,15 @@ Deno.test("no files of lib import each other in a circle, not even for types", (
   for (const path of graph.keys()) visit(path, []);
   assert.deepEqual(circles, []);
 });
+
+for (const entry of ["lib/mod.ts", "lib/hub/mod.ts", "lib/display/mod.ts", "course/mod.ts"]) {
+  Deno.test(`importing ${entry} needs no permission, so it reads no file and loads nothing native`, async () => {
+    await using folder = await temporaryFolder();
+    const script = `${folder.path}/import.ts`;
+    await Deno.writeTextFile(script, `import "${new URL(`../${entry}`, import.meta.url)}";`);
+    const config = fileURLToPath(new URL("../deno.json", import.meta.url));
+    const args = ["run", "--no-prompt", `--config=${config}`, script];
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+    assert.ok(success, new TextDecoder().decode(stderr));
+  });
+}

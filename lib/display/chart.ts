@@ -1,3 +1,4 @@
+import type { Buffer } from "node:buffer";
 import type { Chart } from "./charts.ts";
 import { show } from "./output.ts";
 
@@ -14,7 +15,6 @@ import { show } from "./output.ts";
  * ```
  */
 export async function showChart({ data, layout, alt = "Chart" }: Chart): Promise<void> {
-  const { drawPng } = await import("./picture.ts"); // half a second to load
   // At scale 1, as JupyterLab's Plotly extension shows the picture in its own size, however wide.
   const png = await drawPng({ data, layout }, 1);
   await show({
@@ -22,4 +22,25 @@ export async function showChart({ data, layout, alt = "Chart" }: Chart): Promise
     "image/png": png.toString("base64"),
     "text/plain": alt,
   });
+}
+
+/**
+ * Draws a Plotly chart as a PNG, without a browser, in the layout's size or 700 by 400.
+ *
+ * @param chart The chart; it is not changed.
+ * @param scale Pixels of the picture for each pixel of the layout. @default {1}
+ * @returns The bytes of a PNG file.
+ *
+ * @example
+ * ```ts
+ * import { confusionChart, drawPng } from "lightweight-finetuning/display";
+ * const png = await drawPng(confusionChart([[9, 1], [2, 8]], ["bad", "good"], "Reviews"), 2);
+ * console.log(png.length);
+ * ```
+ */
+export async function drawPng(chart: Chart, scale = 1): Promise<Buffer> {
+  // Half a second to load, and jsdom must not be in a program's own graph: loading it there at a first start (no cache
+  // yet) can wait for ever in Deno 2.9.8.
+  const { drawPicture } = await import("./picture.ts");
+  return await drawPicture(chart, scale);
 }

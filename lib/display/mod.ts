@@ -4,12 +4,11 @@
  * @module
  */
 
-export { showChart } from "./chart.ts";
+export { drawPng, showChart } from "./chart.ts";
 export { accuracyChart, confusionChart, lossChart } from "./charts.ts";
 export type { AccuracyBar, Chart } from "./charts.ts";
 export { escapeMarkdown, markdownCode, toYaml, visible } from "../text.ts";
 export { escapeHtml, type Grid, gridHtml, gridText } from "./grid.ts";
-export { drawPng } from "./picture.ts";
 export { showProgress } from "./progress.ts";
 export { showTable, type TableOptions } from "./table.ts";
 export { showTraining } from "./training.ts";

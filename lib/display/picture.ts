@@ -11,21 +11,8 @@ import type { Chart } from "./charts.ts";
 const require = createRequire(import.meta.url);
 const font = require.resolve("@expo-google-fonts/open-sans/400Regular/OpenSans_400Regular.ttf");
 
-/**
- * Draws a Plotly chart as a PNG, without a browser, in the layout's size or 700 by 400.
- *
- * @param chart The chart; it is not changed.
- * @param scale Pixels of the picture for each pixel of the layout. @default {1}
- * @returns The bytes of a PNG file.
- *
- * @example
- * ```ts
- * import { confusionChart, drawPng } from "lightweight-finetuning/display";
- * const png = await drawPng(confusionChart([[9, 1], [2, 8]], ["bad", "good"], "Reviews"), 2);
- * console.log(png.length);
- * ```
- */
-export async function drawPng({ data, layout }: Chart, scale = 1): Promise<Buffer> {
+/** Draws what `drawPng` promises. */
+export async function drawPicture({ data, layout }: Chart, scale: number): Promise<Buffer> {
   const { Plotly, document } = await (page ??= openPage());
   const element = document.createElement("div");
   document.body.append(element);

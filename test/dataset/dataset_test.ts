@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import pl, { type DataFrame } from "nodejs-polars";
 import { loadDataset } from "../../lib/dataset/dataset.ts";
-import { temporaryFolder } from "../helpers/altered.ts";
 import { MIRROR, MIRROR_MISSING } from "../helpers/mirror.ts";
 import {
   caughtWarnings,
@@ -129,16 +127,4 @@ Deno.test("loadDataset() takes a name on the Hub or the path of a csv file as a 
     const { labels, train } = await loadDataset(file);
     assert.deepEqual([labels, train.height], [["a", "b"], 2]);
   });
-});
-
-Deno.test("importing what loads data and tokenizers needs no permission, so it loads nothing native", async () => {
-  const imports = ["dataset/dataset.ts", "dataset/files.ts", "tokenizer/tokens.ts"]
-    .concat("tokenizer/tokenizer.ts")
-    .map((file) => `import "${new URL(`../../lib/${file}`, import.meta.url)}";`);
-  await using script = await temporaryFolder();
-  await Deno.writeTextFile(`${script.path}/import.ts`, imports.join("\n"));
-  const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
-  const args = ["run", "--no-prompt", `--config=${config}`, `${script.path}/import.ts`];
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
-  assert.ok(success, new TextDecoder().decode(stderr));
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createCanvas, loadImage } from "@napi-rs/canvas";
 import { showChart } from "../../lib/display/chart.ts";
 import { accuracyChart, type Chart, confusionChart, lossChart } from "../../lib/display/charts.ts";
-import { drawPng } from "../../lib/display/picture.ts";
+import { drawPng } from "../../lib/display/chart.ts";
 import { inJupyter } from "../helpers/jupyter.ts";
 
 /** A picture's pixels. */

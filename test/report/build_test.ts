@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RunMetrics } from "course";
 import { accuracyChart } from "../../lib/display/charts.ts";
-import { drawPng } from "../../lib/display/picture.ts";
+import { drawPng } from "../../lib/display/chart.ts";
 import { buildReport } from "../../report/build.ts";
 
 const chart = accuracyChart({ name: "a</script><b>", accuracy: 0.5, low: 0.4, high: 0.6 });
