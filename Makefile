@@ -1,7 +1,8 @@
 # Every target sets up first what it needs; `make` alone lists them.
 PYTHON ?= python3
 DENO := .venv/bin/deno
-export PROFILE ?= sample
+# What was set on make's command line, where a misspelt name would have no effect.
+export GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 # Behind a company's proxy the Hub's certificate, too, is in the system's store.
 export DENO_TLS_CA_STORE ?= system,mozilla
 ifdef TEXT
@@ -16,10 +17,10 @@ help: ## list the targets
 setup: ## install what is missing into .venv and node_modules
 	@"$(PYTHON)" bootstrap.py
 
-run: setup ## run the five notebooks and write runs/$PROFILE/report (PROFILE=sample, quick or seed)
+run: setup ## run the five notebooks and write a report (PROFILE=sample, quick or seed; DATA=my.csv)
 	@$(DENO) task -q run
 
-predict: setup ## classify TEXT="…", or a pipe of lines, with the adapter of $PROFILE's last run
+predict: setup ## classify TEXT="…", or a pipe of lines, with the adapter of the last run
 	@$(DENO) task -q predict
 
 lab: setup ## open JupyterLab on the notebooks
@@ -28,7 +29,7 @@ lab: setup ## open JupyterLab on the notebooks
 test: setup ## check the code and run all tests, the notebooks included
 	@$(DENO) task ok
 
-render: setup ## run the notebooks of $PROFILE and keep their outputs in notebooks/
+render: setup ## run the notebooks and keep their outputs in notebooks/
 	@$(DENO) task render
 
 parity: setup ## compare with Transformers, peft and PyTorch, live

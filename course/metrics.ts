@@ -5,8 +5,9 @@ import {
   wilsonInterval,
 } from "lightweight-finetuning";
 import { writeFile } from "../lib/files.ts";
-import { type Notebook, outputOf } from "./outputs.ts";
-import type { Profile } from "./profiles.ts";
+import { fromNotebook, type Notebook, outputOf, recordOutput } from "./outputs.ts";
+import type { Run } from "./run.ts";
+import type { Settings } from "./settings.ts";
 
 /** One of the methods that a run compares. */
 export interface MethodInfo {
@@ -40,12 +41,14 @@ export type ByMethod<T> = Partial<Record<Method, T>>;
 
 /** The content of metrics.json. */
 export interface RunMetrics {
-  /** The profile's name. */
+  /** The run's name: the profile's, unless it has one of its own. */
   profile: string;
   /** The device and TensorFlow's version. */
   device: string;
   /** Year-month-day. */
   date: string;
+  /** All settings. @default {not recorded, before 0.4} */
+  settings?: Settings;
   /** The base model's name on the Hub. */
   model: string;
   /** Number of test rows. */
@@ -77,14 +80,14 @@ export interface MethodResult {
 /**
  * Assembles the metrics of a run, dated today.
  *
- * @param run The profile.
+ * @param run The run.
  * @param device Where it ran.
  * @param testRows Number of test rows.
  * @param results What was measured for each method.
  * @returns What {@link writeMetrics} writes.
  */
 export function buildMetrics(
-  run: Pick<Profile, "name" | "modelName">,
+  run: Pick<Run, "name" | "settings" | "modelName">,
   device: Pick<Device, "toString">,
   testRows: number,
   results: ByMethod<MethodResult>,
@@ -99,6 +102,7 @@ export function buildMetrics(
     profile: run.name,
     device: String(device),
     date: new Date().toISOString().slice(0, 10),
+    settings: run.settings,
     model: run.modelName,
     testRows,
     accuracy: byMethod(({ evaluation }) => evaluation.accuracy),
@@ -140,7 +144,7 @@ const readJson = async (path: string) => JSON.parse(await Deno.readTextFile(path
  * ```
  */
 export function readMetrics(path: string): Promise<RunMetrics> {
-  return outputOf("05-evaluate", path, async () => {
+  return fromNotebook("05-evaluate", path, async () => {
     const metrics = await readJson(path);
     for (const [name, [meaning, isValid]] of Object.entries(SCHEMA)) {
       const value = metrics?.[name];
@@ -154,37 +158,37 @@ export function readMetrics(path: string): Promise<RunMetrics> {
   });
 }
 
-const resultPath = ({ folder }: Pick<Profile, "folder">, method: TrainedMethod) =>
-  `${folder}/${METHODS[method].folder}/result.json`;
+const resultPath = (method: TrainedMethod) => `${METHODS[method].folder}/result.json`;
 
 /**
- * Writes what a trainer returned to the method's result.json.
+ * Writes what a trainer returned to the method's result.json, and records with which settings.
  *
- * @param run The profile.
+ * @param run The run.
  * @param method The method that was trained.
  * @param result What the trainer returned.
  */
-export function writeResult(
-  run: Pick<Profile, "folder">,
+export async function writeResult(
+  run: Pick<Run, "folder" | "settings">,
   method: TrainedMethod,
   result: TrainResult,
 ): Promise<void> {
-  return writeJson(resultPath(run, method), result);
+  await writeJson(`${run.folder}/${resultPath(method)}`, result);
+  await recordOutput(run, METHODS[method].folder);
 }
 
 /**
  * Reads what {@link writeResult} wrote.
  *
- * @param run The profile.
+ * @param run The run.
  * @param method The method that was trained.
  * @returns What the trainer returned.
- * @throws {Error} When it is missing or incomplete; the message names the notebook to run again.
+ * @throws {Error} When it is missing or incomplete, or of other settings; the message names the notebook to run again.
  */
 export function readResult(
-  run: Pick<Profile, "folder">,
+  run: Pick<Run, "folder" | "settings">,
   method: TrainedMethod,
 ): Promise<TrainResult> {
-  return outputOf<TrainResult>(METHODS[method].notebook, resultPath(run, method), readJson);
+  return outputOf<TrainResult>(run, resultPath(method), readJson);
 }
 
 type Check = (value: unknown) => boolean;
@@ -208,6 +212,7 @@ const SCHEMA: Record<keyof RunMetrics, [meaning: string, isValid: Check]> = {
   profile: ["a text", isText],
   device: ["a text", isText],
   date: ["a text", isText],
+  settings: ["an object, or absent", (value) => value === undefined || has(value, [], isText)],
   model: ["a text", isText],
   testRows: ["a number", isNumber],
   accuracy: ["a number by method", ofEachMethod(isNumber)],

@@ -1,11 +1,11 @@
 /**
- * What the notebooks share but the library does not know: profiles, what each notebook writes, and the
- * metrics of a run.
+ * What the notebooks share but the library does not know: profiles and settings, what each notebook writes, and
+ * the metrics of a run.
  *
  * @module
  */
 
-export { type BaseModel, fetchBaseModel, type WheelModel } from "./base_model.ts";
+export { type BaseModel, fetchBaseModel, type FolderModel, type WheelModel } from "./base_model.ts";
 export {
   buildMetrics,
   METHOD_KEYS,
@@ -24,5 +24,7 @@ export type {
   TrainedMethod,
 } from "./metrics.ts";
 export { modelCard, type ModelCardOptions } from "./model_card.ts";
-export { type Notebook, NOTEBOOKS, outputOf } from "./outputs.ts";
-export { type Profile, profile, type TrainingNumbers } from "./profiles.ts";
+export { type Notebook, NOTEBOOKS, type Output, outputOf, recordOutput } from "./outputs.ts";
+export { type Profile, profile, runFolder, type TrainingNumbers } from "./profiles.ts";
+export { beginRun, findSettings, loadRunData, openRun, type Run, runName } from "./run.ts";
+export { checkVariables, defaultSettings, type Settings } from "./settings.ts";

@@ -3,6 +3,7 @@ import type {
   DatasetOptions,
   DatasetSource,
   LoraConfig,
+  RepositoryOptions,
   TrainerOptions,
 } from "lightweight-finetuning";
 import type { BaseModel } from "./base_model.ts";
@@ -19,8 +20,8 @@ export interface Profile {
   model: BaseModel;
   /** The texts and their classes. */
   dataset: DatasetSource;
-  /** Number of rows of each part. */
-  rows: Pick<DatasetOptions, "trainRows" | "evaluationRows" | "testRows">;
+  /** What to take of them. */
+  rows: Omit<DatasetOptions, "seed" | keyof RepositoryOptions>;
   /** Seed of the rows' order, dropout and initial values. */
   seed: number;
   /** Options of the adapter. */
@@ -45,7 +46,8 @@ const lora: Partial<LoraConfig> = {
   targetModules: ["query", "value"], // the layers that Hu et al. adapt (§7.1)
 };
 
-const inProject = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+/** The project's folder. */
+export const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
   // A fresh machine, no Hub, under five minutes on two cores.
@@ -56,7 +58,7 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
       sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", // the Hub's own file
     },
     dataset: {
-      file: inProject("data/headlines.csv"), // 640 invented items, 160 of each class
+      file: `${ROOT}data/headlines.csv`, // 640 invented items, 160 of each class
       labels: ["World", "Sports", "Business", "Sci/Tech"],
     },
     rows: { trainRows: 480, evaluationRows: 80, testRows: 80 }, // 120, 20 and 20 of each class
@@ -166,6 +168,23 @@ export function profile(name: string = Deno.env.get("PROFILE") || "sample"): Pro
         `current value is ${JSON.stringify(name)}`,
     );
   }
-  const runs = Deno.env.get("RUNS") || inProject("runs");
-  return { name, folder: `${runs}/${name}`, ...numbers };
+  return { name, folder: runFolder(name), ...numbers };
+}
+
+/**
+ * Where a run writes its files.
+ *
+ * @param name The run's name.
+ */
+export const runFolder = (name: string): string =>
+  `${Deno.env.get("RUNS") || `${ROOT}runs`}/${name}`;
+
+/**
+ * A data set's name: the repository's, or the file's path, which starts from the project if it is in there.
+ *
+ * @param source The data set.
+ */
+export function nameOfData(source: DatasetSource): string {
+  const name = "hub" in source ? source.hub : "file" in source ? source.file : source.train;
+  return name.replace(ROOT, "");
 }

@@ -1,4 +1,4 @@
-import { fetchBaseModel, outputOf, type Profile } from "course";
+import { fetchBaseModel, outputOf, type Run, type TrainingNumbers } from "course";
 import {
   addLora,
   evaluate,
@@ -11,11 +11,11 @@ import {
 } from "lightweight-finetuning";
 
 /**
- * Seconds that full and LoRA training of a profile will take here, evaluations included, judging by three steps of each;
+ * Seconds that full and LoRA training of a run will take here, evaluations included, judging by three steps of each;
  * the notebooks 1 and 2 must have been run.
  */
-export async function estimateTraining(run: Profile): Promise<{ full: number; lora: number }> {
-  const tokens = await outputOf("02-tokenize", `${run.folder}/tokens`, openDataset);
+export async function estimateTraining(run: Run): Promise<{ full: number; lora: number }> {
+  const tokens = await outputOf(run, "tokens", openDataset);
   const [train, evaluation] = [examples(tokens.train), examples(tokens.evaluation)];
   const folder = await fetchBaseModel(run);
   const model = await loadClassifier(folder, { labels: tokens.labels, seed: run.seed });
@@ -28,7 +28,7 @@ export async function estimateTraining(run: Profile): Promise<{ full: number; lo
 
 async function estimate(
   model: TextModel,
-  numbers: Profile["full"],
+  numbers: TrainingNumbers,
   train: Examples,
   evaluation: Examples,
 ): Promise<number> {
@@ -47,7 +47,8 @@ async function estimate(
   const total = Math.ceil(
     train.inputIds.length / (numbers.perDeviceTrainBatchSize ?? 8) * (numbers.numTrainEpochs ?? 3),
   );
-  const evaluations = Math.ceil(total / (numbers.evalSteps ?? 500));
+  const every = numbers.evalSteps ?? 500;
+  const evaluations = Math.ceil(every < 1 ? 1 / every : total / every);
   const step = (steps[2]! - steps[0]!) / 2; // the first warms up
   return total * step + evaluations * evaluation.inputIds.length / samplesPerSecond;
 }

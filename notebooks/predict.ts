@@ -1,22 +1,23 @@
 /**
  * Classifies the text in the environment variable TEXT or, without it, each line of standard input, with the adapter of
- * the profile's last run: `deno task predict`. Prints a line for each text: label, score and text, with tabs between.
+ * the last run: `deno task predict`. Prints a line for each text: label, score and text, with tabs between.
  */
-import { fetchBaseModel, outputOf, profile } from "course";
+import { checkVariables, fetchBaseModel, openRun, outputOf, runFolder, runName } from "course";
 import { loadPipeline, openDataset, type Pipeline } from "lightweight-finetuning";
 import { visible } from "lightweight-finetuning/display";
 import { isFile } from "../lib/files.ts";
 
 async function open(): Promise<Pipeline> {
-  const run = profile();
-  const adapter = `${run.folder}/lora/adapter`;
+  checkVariables((Deno.env.get("GIVEN") ?? "").split(" ").filter(Boolean));
+  const adapter = `${runFolder(runName())}/lora/adapter`;
   if (!await isFile(`${adapter}/adapter_config.json`)) {
     throw new Error(
       `Cannot predict as ${adapter} must hold the adapter of a run: it does not. ` +
-        `Run 'make run PROFILE=${run.name}' first`,
+        "Run 'make run' first, with the same PROFILE, DATA, SETTINGS or RUN",
     );
   }
-  const { labels } = await outputOf("01-load", `${run.folder}/data`, openDataset);
+  const run = await openRun();
+  const { labels } = await outputOf(run, "data", openDataset);
   const base = await fetchBaseModel(run);
   const { log } = console;
   console.log = () => {}; // the base has no head, says loadClassifier(): the adapter brings one

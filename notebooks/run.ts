@@ -1,45 +1,54 @@
 /**
- * Runs the five notebooks of a profile and writes their report: `deno task run`. With `--keep`, the executed notebooks
+ * Runs the five notebooks and writes their report: `deno task run`. With `--keep`, the executed notebooks
  * take the place of those in notebooks/: `deno task render`.
  */
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import {
+  checkVariables,
+  defaultSettings,
+  findSettings,
   METHOD_KEYS,
   type MethodInfo,
   METHODS,
   type Notebook,
   NOTEBOOKS,
-  profile,
+  openRun,
+  outputOf,
   readMetrics,
+  runFolder,
+  runName,
 } from "course";
-import { openDevice } from "lightweight-finetuning";
+import { openDataset, openDevice } from "lightweight-finetuning";
 import { isFile, lockFolder } from "../lib/files.ts";
 import { buildReport, convertNotebooks } from "../report/build.ts";
 import { estimateTraining } from "./estimate.ts";
 import { executeNotebook } from "./execute.ts";
 import { progressLine } from "./progress.ts";
 
+/** From so many rows on, all passes counted, the time is estimated on a CPU. */
+const MANY_ROWS = 20_000;
+
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 async function main() {
-  const { run, report, keep, lock } = await begin().catch(fail);
+  const { name, folder, report, keep, lock } = await begin().catch(fail);
   using _ = lock;
   for (const notebook of NOTEBOOKS) {
-    if (notebook === "03-full-finetune" && run.name === "seed") await warnOfCpu();
+    if (notebook === "03-full-finetune") await warnOfCpu();
     const started = performance.now();
-    console.log(`${notebook} (profile ${run.name}) …`);
-    await execute(notebook, report, run.folder);
+    console.log(`${notebook} (run ${name}) …`);
+    await execute(notebook, report, folder);
     console.log(`${notebook} took ${duration(performance.now() - started)}`);
   }
   const paths = NOTEBOOKS.map((notebook) => `${report}/${notebook}.ipynb`);
-  const index = await buildReport(paths, report, `${run.folder}/metrics.json`);
+  const index = await buildReport(paths, report, `${folder}/metrics.json`);
   if (keep) {
     for (const notebook of NOTEBOOKS) {
       await Deno.copyFile(`${report}/${notebook}.ipynb`, `${root}notebooks/${notebook}.ipynb`);
     }
   }
-  const { accuracy } = await readMetrics(`${run.folder}/metrics.json`);
+  const { accuracy } = await readMetrics(`${folder}/metrics.json`);
   const percents = METHOD_KEYS.map((method) =>
     `${METHODS[method].name} ${(100 * accuracy[method]!).toFixed(2)} %`
   );
@@ -50,10 +59,13 @@ async function main() {
 /** Checks what the user has set, and takes the run's folder. */
 async function begin() {
   const { values } = parseArgs({ args: Deno.args, options: { keep: { type: "boolean" } } });
-  const run = profile();
-  const report = `${run.folder}/report`;
+  checkVariables((Deno.env.get("GIVEN") ?? "").split(" ").filter(Boolean));
+  await findSettings(defaultSettings());
+  const name = runName();
+  const folder = runFolder(name);
+  const report = `${folder}/report`;
   await Deno.mkdir(report, { recursive: true });
-  return { run, report, keep: values.keep, lock: await lockFolder(run.folder) };
+  return { name, folder, report, keep: values.keep, lock: await lockFolder(folder) };
 }
 
 function fail(error: Error): never {
@@ -61,18 +73,21 @@ function fail(error: Error): never {
   Deno.exit(1);
 }
 
-/** The profile seed is meant for a GPU: on a CPU, says how long it will take before it goes on. */
+/** Training that takes hours on a CPU: says how many before it goes on. */
 async function warnOfCpu() {
+  const run = await openRun();
+  const { train } = await outputOf(run, "tokens", openDataset);
+  if (train.height * run.settings.numTrainEpochs < MANY_ROWS) return;
   const device = await openDevice();
   if (device.kind === "gpu") return;
   console.log(`measuring three steps of each on ${device.name} …`);
-  const { full, lora } = await estimateTraining(profile());
+  const { full, lora } = await estimateTraining(run);
   const hours = (seconds: number) => `${(seconds / 3600).toFixed(1)} hours`;
   console.log(
     `training will take about ${hours(full)} in full, ${
       hours(lora)
     } with LoRA, and somewhat more ` +
-      "than that on four bits. Ctrl-C ends it; PROFILE=quick takes minutes",
+      "than that on four bits. Ctrl-C ends it; TRAIN_ROWS=2000 would take fewer rows",
   );
 }
 

@@ -43,7 +43,8 @@ export async function indexPage(
 <body>
 <main>
 <h1>${escapeHtml(title)}</h1>
-<p>Machine: ${escapeHtml(metrics.device)}<br>
+<p>${dataLine(metrics)}Model: ${escapeHtml(metrics.model)}<br>
+Machine: ${escapeHtml(metrics.device)}<br>
 Date: ${escapeHtml(metrics.date)}</p>
 <h2>Accuracy on the test rows</h2>
 <div class="wide">${resultTable(metrics)}</div>
@@ -57,6 +58,12 @@ ${pages.map(entry).join("\n")}
 </body>
 </html>
 `;
+}
+
+function dataLine({ settings }: RunMetrics): string {
+  if (!settings) return "";
+  const { data } = settings;
+  return `Data: ${escapeHtml(typeof data === "string" ? data : data.train)}<br>\n`;
 }
 
 /** The methods that were measured. */

@@ -1,7 +1,7 @@
 import { equal, match, ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
-import { NOTEBOOKS, profile } from "course";
+import { defaultSettings, NOTEBOOKS, openRun } from "course";
 import { openDevice } from "lightweight-finetuning";
 import { lockFolder } from "../lib/files.ts";
 import { estimateTraining } from "../notebooks/estimate.ts";
@@ -39,8 +39,14 @@ const chart = Symbol("chart");
 const nothing = /^$/;
 const number = String.raw`\d+\.\d{4}`;
 const table = (...words: string[]) => new RegExp(words.join("[\\s\\S]*"));
-const header = (profile: string) =>
-  new RegExp(`^profile ${profile} · [CG]PU 0: .+, TensorFlow 2\\.21\\.0 · \\d{4}-\\d\\d-\\d\\d\n$`);
+const header = (profile: string, rest = "$") =>
+  new RegExp(
+    `^run ${profile} · [CG]PU 0: .+, TensorFlow 2\\.21\\.0 · \\d{4}-\\d\\d-\\d\\d\n${rest}`,
+  );
+/** How notebook 1 shows settings. */
+const settings = (profile: string) =>
+  Object.entries(defaultSettings(profile)).map(([name, value]) => `${name} *${value ?? ""}`)
+    .join(" *\n").replaceAll(".", "\\.");
 const training = table(
   "Step",
   "Training Loss",
@@ -53,10 +59,21 @@ const training = table(
 function expected(profile: string): Record<string, (RegExp | typeof chart)[]> {
   return {
     "01-load": [
-      header(profile),
+      nothing,
+      header(
+        profile,
+        `\nSettings, kept in runs/${profile}/settings\\.json\nsetting .*\n${settings(profile)}`,
+      ),
       /all-MiniLM-L6-v2\s+bert\s+6\s+384\s+12\s+30522/,
-      /classes: World, Sports, Business, Sci\/Tech/,
-      table("Rows of each class", "World", "Sports", "Business", "Sci/Tech"),
+      /4 classes: World, Sports, Business, Sci\/Tech/,
+      table(
+        "Rows of each class",
+        "World",
+        "Sports",
+        "Business",
+        "Sci/Tech",
+        "right for 2\\d\\.\\d %",
+      ),
       table("The first training rows", "text", "label"),
       /saved in runs\/\w+\/data/,
     ],
@@ -67,14 +84,14 @@ function expected(profile: string): Record<string, (RegExp | typeof chart)[]> {
       /\d+ rows in \d+\.\d s/,
       chart,
       nothing,
-      table("none", "longest of 16 rows", "longest of 1,000 rows"),
+      table("none", "longest of each 16 rows", "longest of 1,000 rows"),
       /saved in runs\/\w+\/tokens/,
     ],
     "03-full-finetune": [
       header(profile),
       /classifier\.weight, classifier\.bias: new, will be trained/,
       /trainable params: 22,714,756 \|\| all params: 22,714,756 \|\| trainable%: 100\.0000/,
-      new RegExp(`accuracy ${number}, loss 1\\.[34]`),
+      new RegExp(`accuracy ${number}, loss 1\\.[34]\\d+\n4 classes: ln 4 = 1\\.3863`),
       training,
       chart,
       /saved in runs\/\w+\/full/,
@@ -83,7 +100,7 @@ function expected(profile: string): Record<string, (RegExp | typeof chart)[]> {
       header(profile),
       /classifier\.weight, classifier\.bias: new, will be trained/,
       /trainable params: 22,714,756/,
-      /trainable params: 75,268 \|\| all params: 22,790,024 \|\| trainable%: 0\.3303/,
+      /r 8, alpha 16, dropout 0.1, layers query,value\ntrainable params: 75,268 \|\| all params: 22,790,024 \|\| trainable%: 0\.3303/,
       /largest change of a logit: 0\n[\s\S]*as before: true/,
       training,
       chart,
@@ -97,7 +114,7 @@ function expected(profile: string): Record<string, (RegExp | typeof chart)[]> {
     "05-evaluate": [
       header(profile),
       /\d+ test rows/,
-      new RegExp(`accuracy ${number}`),
+      new RegExp(`accuracy ${number}, always the most frequent class 0\\.25`),
       new RegExp(`trainable params: 75,268[\\s\\S]*accuracy ${number}`),
       /largest change of a logit \d\.\de-[678]\n[\s\S]*same answer on (\d+) of \1 rows/,
       new RegExp(`new, will be trained\\n+accuracy ${number}`),
@@ -108,12 +125,13 @@ function expected(profile: string): Record<string, (RegExp | typeof chart)[]> {
       chart,
       chart,
       chart,
+      table("LoRA's most frequent mistakes", "true", "predicted", "rows"),
       table("Untouched", "support", "LoRA", "precision", "Full fine-tuning", "f1"),
       /^([✓✗] .+\n){80,100}/,
-      table("headline", "label", "score", "Central bank", "Ministers"),
+      /text +label +score\n.+\d\.\d{3}\n.+\d\.\d{3}/,
       table("lora", "lora4bit", "full"),
       table("LoRA", "91\\.", "LoRA on 4 bits", "53\\."),
-      nothing,
+      /full fine-tuning minus LoRA: -?\d+\.\d\d points; LoRA trains 0\.33 % of the weights/,
       /saved in runs\/\w+\/metrics\.json/,
     ],
   };
@@ -168,7 +186,7 @@ Deno.test("notebooks say what to run first", async () => {
   ok(!success);
   match(
     new TextDecoder().decode(stderr),
-    /seed\/data\/train\.parquet is missing.* Run the notebook 01-load again with the same PROFILE/,
+    /seed\/settings\.json: .* Run the notebook 01-load again/,
   );
   await Deno.remove(folder, { recursive: true });
 });
@@ -200,7 +218,7 @@ Deno.test("'deno task run' shows a failed cell alone, and keeps what the noteboo
     env: { PROFILE: "sample", RUNS: folder.path, NO_COLOR: "1" },
   }).output();
   equal(code, 1);
-  equal(new TextDecoder().decode(stdout), "01-load (profile sample) …\n");
+  equal(new TextDecoder().decode(stdout), "01-load (run sample) …\n");
   const log = new TextDecoder().decode(stderr);
   match(log, /^Cannot finish 01-load as its cell \[\d+\] failed:\n\n {2}1 \| import .*\n/);
   match(
@@ -269,10 +287,7 @@ Deno.test("'deno task run' runs the profile sample from the first cell to the re
 Deno.test("estimateTraining() tells seconds from three steps of a run's own rows, and keeps nothing", async () => {
   await openDevice();
   const before = tf.memory().numTensors;
-  const { full, lora } = await estimateTraining({
-    ...profile("sample"),
-    folder: `${root}runs/sample`,
-  });
+  const { full, lora } = await estimateTraining(await openRun("sample"));
   equal(tf.memory().numTensors, before);
   // 60 steps and 6 evaluations of 80 rows; no machine is a hundred times as fast or slow as two cores.
   for (const seconds of [full, lora]) ok(seconds > 0.2 && seconds < 2000, `${seconds}`);

@@ -41,9 +41,9 @@ export interface TrainerOptions {
   padToMultipleOf?: number;
   /** Order of the rows; "group_by_length" puts rows of similar length together. @default {"random"} */
   trainSamplingStrategy?: SamplingStrategy;
-  /** Steps from one evaluation to the next; the last step evaluates too. @default {500} */
+  /** Steps from one evaluation to the next, or a share of all steps; the last step evaluates too. @default {500} */
   evalSteps?: number;
-  /** Steps from one record of the training loss to the next; the last step records too. @default {evalSteps} */
+  /** Steps from one record of the training loss to the next, likewise; the last step records too. @default {evalSteps} */
   loggingSteps?: number;
   /** Computes further metrics at each evaluation, added to `evalLoss`, `accuracy` and the averages in the history. */
   computeMetrics?: ComputeMetrics;
@@ -64,7 +64,7 @@ export interface TrainerOptions {
   seed?: number;
   /** Folder for checkpoints, `checkpoint-<step>` each; without it there are none. */
   outputDir?: string;
-  /** Steps from one checkpoint to the next; Stop and the last step write one too. @default {evalSteps} */
+  /** Steps from one checkpoint to the next, likewise; Stop and the last step write one too. @default {evalSteps} */
   saveSteps?: number;
   /** How many of the newest checkpoints are kept; one more while one is written. @default {2} */
   saveTotalLimit?: number;
@@ -132,6 +132,25 @@ export function trainerOptions(options: TrainerOptions): Required<TrainerOptions
   return complete;
 }
 
+const INTERVALS = ["evalSteps", "loggingSteps", "saveSteps"] as const;
+
+/**
+ * Turns shares of a run's steps into numbers of steps, rounded up as Transformers' `TrainerState.compute_steps` does.
+ *
+ * @param options All options.
+ * @param totalSteps Steps of the whole run.
+ */
+export function countIntervals(
+  options: Required<TrainerOptions>,
+  totalSteps: number,
+): Required<TrainerOptions> {
+  const counted = INTERVALS.map((name) => {
+    const steps = options[name];
+    return [name, steps < 1 ? Math.ceil(steps * totalSteps) : steps];
+  });
+  return { ...options, ...Object.fromEntries(counted) };
+}
+
 const RANGES = [
   ["above 0", (value: number) => value > 0, ["learningRate", "numTrainEpochs"]],
   ["at least 0", (value: number) => value >= 0, [
@@ -145,11 +164,13 @@ const RANGES = [
     "perDeviceTrainBatchSize",
     "gradientAccumulationSteps",
     "perDeviceEvalBatchSize",
-    "evalSteps",
-    "loggingSteps",
-    "saveSteps",
     "saveTotalLimit",
   ]],
+  [
+    "a whole number above 0, or a share below 1",
+    (value: number) => isCount(value) || value > 0 && value < 1,
+    INTERVALS,
+  ],
   [
     `a whole number from 1 to ${LONGEST}`,
     (value: number) => isCount(value) && value <= LONGEST,

@@ -15,7 +15,7 @@ import type { HistoryRecord, TrainerEvent, TrainerRequest, TrainResult } from ".
 import { checkFinite } from "./finite.ts";
 import { type EvalPrediction, evaluationMetrics, metricNamed, updateBest } from "./metrics.ts";
 import { adamW, clipFactor } from "./optimizer.ts";
-import { checkOption, type TrainerOptions, trainerOptions } from "./options.ts";
+import { checkOption, countIntervals, type TrainerOptions, trainerOptions } from "./options.ts";
 import { createSampler, type Sampler } from "./sampler.ts";
 import { schedules, warmupLength } from "./schedule.ts";
 import { newState, type TrainerState, trainResult } from "./state.ts";
@@ -81,6 +81,7 @@ export class Trainer {
     const trained = new Map([...model.parameters].filter(([, variable]) => variable.trainable));
     checkOption(trained.size > 0, "trainable parameters", "above 0", trained.size);
     this.#sampler = createSampler(this.#options);
+    this.#options = countIntervals(this.#options, this.#sampler.totalSteps);
     this.#state = newState();
     this.#run = {
       state: this.#state,

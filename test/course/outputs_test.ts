@@ -1,35 +1,87 @@
 import assert from "node:assert/strict";
-import { outputOf } from "course";
-import { openDataset } from "lightweight-finetuning";
+import { defaultSettings, outputOf, recordOutput, type Settings } from "course";
+import { openDataset, saveDataset } from "lightweight-finetuning";
+import pl from "nodejs-polars";
 import { temporaryFolder } from "../helpers/altered.ts";
+
+const settings = defaultSettings("sample");
 
 Deno.test("outputOf() gives the path, or what its reader makes of it", async () => {
   await using folder = await temporaryFolder();
-  await Deno.writeTextFile(`${folder.path}/number`, "42");
-  const path = `${folder.path}/number`;
-  assert.equal(await outputOf("01-load", path), path);
+  const run = { folder: folder.path, settings };
+  await Deno.mkdir(`${folder.path}/data`);
+  await Deno.writeTextFile(`${folder.path}/data/number`, "42");
+  assert.equal(await outputOf(run, "data/number"), `${folder.path}/data/number`);
   const read = async (path: string) => Number(await Deno.readTextFile(path));
-  assert.equal(await outputOf("01-load", path, read), 42);
+  assert.equal(await outputOf(run, "data/number", read), 42);
 });
 
 Deno.test("outputOf() names the notebook to run again, whatever is wrong", async () => {
   await using folder = await temporaryFolder();
-  const again = "Run the notebook 02-tokenize again with the same PROFILE";
-  const tokens = `${folder.path}/run/tokens`;
+  const run = { folder: `${folder.path}/run`, settings };
   const rejects = (promise: Promise<unknown>, fault: RegExp) =>
     assert.rejects(promise, (error: Error) => {
       assert.match(error.message, fault);
       assert.ok(error.message.startsWith("Cannot continue from "), error.message);
       assert.ok(error.message.includes("/run/tokens: "), error.message);
-      assert.ok(error.message.endsWith(again), error.message);
+      assert.ok(error.message.endsWith("Run the notebook 02-tokenize again"), error.message);
       assert.ok(error.cause instanceof Error);
       return true;
     });
-  await rejects(outputOf("02-tokenize", tokens), /No such file/);
-  await rejects(outputOf("02-tokenize", tokens, openDataset), /train\.parquet is missing/);
-  await Deno.mkdir(tokens, { recursive: true });
+  await rejects(outputOf(run, "tokens"), /No such file/);
+  await rejects(outputOf(run, "tokens", openDataset), /train\.parquet is missing/);
+  await Deno.mkdir(`${run.folder}/tokens`, { recursive: true });
   for (const name of ["train.parquet", "evaluation.parquet", "test.parquet", "dataset.json"]) {
-    await Deno.writeTextFile(`${tokens}/${name}`, "damaged");
+    await Deno.writeTextFile(`${run.folder}/tokens/${name}`, "damaged");
   }
-  await rejects(outputOf("02-tokenize", tokens, openDataset), /dataset\.json has been changed/);
+  await rejects(outputOf(run, "tokens", openDataset), /dataset\.json has been changed/);
+});
+
+Deno.test("outputOf() refuses what was made with other settings on which it depends, or of other data", async () => {
+  await using folder = await temporaryFolder();
+  const run = { folder: folder.path, settings };
+  const dataset = (text: string) => {
+    const frame = pl.DataFrame({ text: [text, "b"], label: [0, 1] });
+    return { labels: ["a", "b"], train: frame, evaluation: frame, test: frame };
+  };
+  const saveData = async (text: string) => {
+    await saveDataset(dataset(text), `${folder.path}/data`);
+    await recordOutput(run, "data");
+  };
+  const saveTokens = async () => {
+    await saveDataset(dataset("tokens"), `${folder.path}/tokens`);
+    await recordOutput(run, "tokens");
+  };
+  await saveData("a");
+  await saveTokens();
+  const outputs = ["data", "tokens", "full", "lora", "lora-4bit"] as const;
+  for (const output of outputs) await recordOutput(run, output);
+  const affected = async (changed: Partial<Settings>) => {
+    const now = { ...run, settings: { ...settings, ...changed } };
+    const refused: string[] = [];
+    for (const output of outputs) {
+      await outputOf(now, output).catch(({ message }: Error) => {
+        assert.match(
+          message,
+          /it was made with other settings \(.+, now .+\)\. Run the notebook 0/,
+        );
+        refused.push(output);
+      });
+    }
+    return refused;
+  };
+  assert.deepEqual(await affected({}), []);
+  assert.deepEqual(await affected({ data: "reviews.csv" }), outputs);
+  assert.deepEqual(await affected({ trainRows: 100 }), outputs);
+  assert.deepEqual(await affected({ model: "a/b" }), ["tokens", "full", "lora", "lora-4bit"]);
+  assert.deepEqual(await affected({ numTrainEpochs: 9 }), ["full", "lora", "lora-4bit"]);
+  assert.deepEqual(await affected({ fullLearningRate: 9 }), ["full"]);
+  assert.deepEqual(await affected({ r: 9, learningRate: 9 }), ["lora", "lora-4bit"]);
+
+  await saveData("a"); // the same once more
+  assert.ok(await outputOf(run, "tokens"));
+  await saveData("another text");
+  await assert.rejects(outputOf(run, "tokens"), {
+    message: /tokens: it was made of other data\. Run the notebook 02-tokenize again$/,
+  });
 });

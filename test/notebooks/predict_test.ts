@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { fetchBaseModel, profile } from "course";
+import { beginRun, defaultSettings, fetchBaseModel, profile } from "course";
 import {
   addLora,
   classify,
@@ -12,6 +12,7 @@ import {
 } from "lightweight-finetuning";
 import pl from "nodejs-polars";
 import { temporaryFolder } from "../helpers/altered.ts";
+import { withEnvironment } from "../helpers/environment.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -28,7 +29,7 @@ async function run(
   const child = new Deno.Command(command, {
     args,
     cwd,
-    env: { NO_COLOR: "1", PROFILE: "sample", TEXT: "", ...env },
+    env: { NO_COLOR: "1", PROFILE: "", DATA: "", TEXT: "", ...env },
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -55,6 +56,7 @@ Deno.test("'deno task predict' classifies a text or lines with the run's adapter
   const frame = pl.DataFrame({ text: ["a"], label: [0] });
   const dataset = { labels, train: frame, evaluation: frame, test: frame };
   await saveDataset(dataset, `${runs.path}/sample/data`);
+  await withEnvironment({ RUNS: runs.path }, () => beginRun(defaultSettings("sample")));
   const tokenizer = await loadTokenizer(base);
   const expected = async (...texts: string[]) =>
     (await classify(adapter, tokenizer, texts)).map(({ label, score }) =>
@@ -73,17 +75,17 @@ Deno.test("'deno task predict' classifies a text or lines with the run's adapter
   model.dispose();
 });
 
-Deno.test("'deno task predict' says in one line what to run first, or which profiles there are", async () => {
+Deno.test("'deno task predict' says in one line what to run first", async () => {
   await using runs = await temporaryFolder();
   const missing = await predict({ RUNS: runs.path, PROFILE: "quick", TEXT: "a" });
   assert.equal(missing.code, 1);
   assert.match(
     missing.log,
-    /^Cannot predict as \S+\/quick\/lora\/adapter must hold .*\. Run 'make run PROFILE=quick' first\n$/,
+    /^Cannot predict as \S+\/quick\/lora\/adapter must hold .*\. Run 'make run' first, with the same PROFILE, DATA, SETTINGS or RUN\n$/,
   );
   const unknown = await predict({ PROFILE: "nope" });
   assert.equal(unknown.code, 1);
-  assert.match(unknown.log, /^Cannot use the profile as .*current value is "nope"\n$/);
+  assert.match(unknown.log, /\/nope\/lora\/adapter must hold/);
 });
 
 Deno.test("'make predict' hands over TEXT as it is, and standard input where there is none", async () => {
@@ -100,7 +102,7 @@ Deno.test("'make predict' hands over TEXT as it is, and standard input where the
       ...{ cwd, input },
       env: { MAKEFLAGS: "", ...env }, // those of a make that runs the tests
     });
-  const expected = `task -q predict|sample|${text}|a line\n`;
+  const expected = `task -q predict||${text}|a line\n`;
   assert.equal((await make([`TEXT=${text}`])).out, expected);
   assert.equal((await make([], { TEXT: text })).out, expected);
   assert.equal((await make(["PROFILE=seed"])).out, "task -q predict|seed||a line\n");

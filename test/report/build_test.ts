@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { RunMetrics } from "course";
+import { defaultSettings, type RunMetrics } from "course";
 import { accuracyChart } from "../../lib/display/charts.ts";
 import { drawPng } from "../../lib/display/chart.ts";
 import { buildReport } from "../../report/build.ts";
@@ -29,6 +29,7 @@ const metrics: RunMetrics = {
   device: "2 <b>CPU\u001b</b> cores",
   date: "2001-02-03",
   model: "me/base",
+  settings: { ...defaultSettings("sample"), data: "<my>.csv" },
   testRows: 3800,
   accuracy: { base: 0.2503, lora4bit: 0.9112, lora: 0.9155, full: 0.9453 },
   loss: {},
@@ -109,7 +110,10 @@ Deno.test("buildReport makes pages that need no network", async (t) => {
 
     await t.step("the index has the figures, and a line on each notebook", () => {
       assert.match(first, /<h1>Fine-tuning report: quick &#60;1&#62;<\/h1>/);
-      assert.match(first, /<p>Machine: 2 &#60;b&#62;CPU\\u001b&#60;\/b&#62; cores<br>/);
+      assert.match(
+        first,
+        /<p>Data: &#60;my&#62;\.csv<br>\nModel: me\/base<br>\nMachine: 2 &#60;b&#62;CPU\\u001b&#60;\/b&#62; cores<br>/,
+      );
       const rows = [...first.matchAll(/<tr>(.*?)<\/tr>/g)].map(([, row]) =>
         [...row!.matchAll(/<td[^>]*>(.*?)<\/td>/g)].map(([, text]) => text)
       );

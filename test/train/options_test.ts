@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { loadClassifier, Trainer, type TrainerOptions } from "lightweight-finetuning";
-import { trainerOptions } from "../../lib/train/options.ts";
+import { countIntervals, trainerOptions } from "../../lib/train/options.ts";
 import { fixture } from "../helpers/reference.ts";
 import { readCases } from "../helpers/training.ts";
 
@@ -33,10 +33,12 @@ const RANGES: [range: string, wrong: unknown[], names: (keyof TrainerOptions)[]]
     "perDeviceTrainBatchSize",
     "gradientAccumulationSteps",
     "perDeviceEvalBatchSize",
+    "saveTotalLimit",
+  ]],
+  ["a whole number above 0, or a share below 1", [0, -1, -0.5, 1.5, NaN, Infinity], [
     "evalSteps",
     "loggingSteps",
     "saveSteps",
-    "saveTotalLimit",
   ]],
   ["a whole number from 1 to 65536", [0, -1, 1.5, NaN, Infinity, 1e9], ["padToMultipleOf"]],
   ["-1 or a whole number above 0", [0, -2, 1.5, NaN], ["maxSteps"]],
@@ -65,6 +67,32 @@ Deno.test("trainerOptions() has the defaults of Transformers", async () => {
   assert.deepEqual(Object.fromEntries(ours), defaults);
   const { loggingSteps, saveSteps } = trainerOptions({ ...given, evalSteps: 7 });
   assert.deepEqual([loggingSteps, saveSteps], [7, 7]);
+});
+
+Deno.test("a share of the steps is as many as Transformers' TrainerState.compute_steps() counts", () => {
+  const cases = [
+    { share: 0.1, total: 30, steps: 3 },
+    { share: 0.1, total: 7, steps: 1 },
+    { share: 0.3, total: 7, steps: 3 },
+    { share: 0.5, total: 1, steps: 1 },
+    { share: 0.07, total: 100, steps: 8 },
+    { share: 0.999, total: 10, steps: 10 },
+    { share: 5, total: 3, steps: 5 },
+  ];
+  for (const { share, total, steps } of cases) {
+    const options = trainerOptions({ ...given, evalSteps: share });
+    const { evalSteps, loggingSteps } = countIntervals(options, total);
+    assert.deepEqual([evalSteps, loggingSteps], [steps, steps]);
+  }
+});
+
+Deno.test("Trainer evaluates after each share of its steps", async () => {
+  const model = await loadClassifier(fixture("bert"));
+  const trainer = new Trainer(model, { ...given, maxSteps: 4, evalSteps: 0.5 });
+  await trainer.train();
+  const evaluated = trainer.history.filter(({ evalLoss }) => evalLoss !== undefined);
+  assert.deepEqual(evaluated.map(({ step }) => step), [2, 4]);
+  model.dispose();
 });
 
 Deno.test("trainerOptions() takes greater for better, but for a loss", () => {
