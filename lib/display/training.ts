@@ -50,7 +50,7 @@ type Run = { [T in TrainerEvent["type"]]?: Extract<TrainerEvent, { type: T }> } 
 
 function draw(run: Run): MimeBundle {
   const { evaluate, end } = run;
-  const { step = 0, totalSteps = run.begin?.totalSteps ?? 0 } = run.step ?? {};
+  const { step = end?.result.step ?? 0, totalSteps = run.begin?.totalSteps ?? 0 } = run.step ?? {};
   const bars = [{ value: step, max: totalSteps, label: position(run, step, totalSteps) }];
   if (evaluate) {
     const { batch, batches } = evaluate;
@@ -71,8 +71,9 @@ function position({ begin, step: last, end }: Run, step: number, total: number) 
   const seconds = end?.result.trainRuntime ?? last?.seconds ?? 0;
   const rate = seconds > 0 ? step / seconds : 0;
   const times = `${clock(seconds)} < ${rate > 0 ? clock((total - step) / rate) : "?"}`;
-  const epochs = `Epoch ${short(last?.epoch ?? 0)}/${begin?.epochs}`;
+  const epochs = `Epoch ${short(last?.epoch ?? end?.result.epoch ?? 0)}/${begin?.epochs}`;
   const line = `[ ${step}/${total} ${times}, ${rate.toFixed(2)} it/s, ${epochs} ]`;
+  if (end && !last) return `${line} finished before: load the model again to train it anew`;
   if (!end || step === total) return line;
   return `${line} ${end.result.stopped ? "stopped" : "ended early"}`;
 }

@@ -30,6 +30,8 @@ export interface Checkpoints {
   load(): Promise<boolean>;
   /** @throws {Error} When the folder cannot be written to, or holds checkpoints of later steps, or another process does. */
   prepare(): Promise<void>;
+  /** What determines the run's numbers. */
+  fingerprint(): Promise<Fingerprint>;
   /** Lets others write to the folder, which {@link Checkpoints.load} and {@link Checkpoints.prepare} forbid. */
   release(): void;
   /** Writes one if a multiple of `saveSteps` has been reached since the last; throws as {@link Checkpoints.save}. */
@@ -54,7 +56,6 @@ export function createCheckpoints(
   let taken: Promise<Fingerprint> | undefined;
   let lock: Disposable | undefined;
   const pathOf = (step: number) => checkpointPath(checkpoints.outputDir, step);
-  const current = () => taken ??= fingerprint(model, options);
   const cannotWrite = (path: string, error: Error) => {
     const { message } = (error.cause ?? error) as Error;
     return new Error(
@@ -72,6 +73,7 @@ export function createCheckpoints(
 
   const checkpoints: Checkpoints = {
     outputDir: options.outputDir,
+    fingerprint: () => taken ??= fingerprint(model, options),
     release() {
       lock?.[Symbol.dispose]();
       lock = undefined;
@@ -94,7 +96,7 @@ export function createCheckpoints(
           continue;
         }
         const written = JSON.parse(await Deno.readTextFile(`${path}/fingerprint.json`));
-        checkSameRun(changes(written, await current(), acceptChanges), path);
+        checkSameRun(changes(written, await checkpoints.fingerprint(), acceptChanges), path);
         for (const [path, fault] of damaged) {
           console.warn(`${path} is damaged and moved to ${path}.damaged: ${fault}`);
           await Deno.remove(`${path}.damaged`, { recursive: true }).catch(() => {});
@@ -148,7 +150,7 @@ export function createCheckpoints(
       try {
         await writeCheckpoint(checkpoints.outputDir, step, async (folder) => {
           await writeRun(run, folder);
-          const text = JSON.stringify(await current(), null, 2);
+          const text = JSON.stringify(await checkpoints.fingerprint(), null, 2);
           await Deno.writeTextFile(`${folder}/fingerprint.json`, text);
         });
       } catch (error) {

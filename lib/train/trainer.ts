@@ -12,6 +12,7 @@ import { createSnapshot, type Run } from "./checkpoint.ts";
 import { type Checkpoints, createCheckpoints } from "./checkpoints.ts";
 import { weightsOfClasses } from "./class_weights.ts";
 import type { HistoryRecord, TrainerEvent, TrainerRequest, TrainResult } from "./events.ts";
+import { changes, type Fingerprint } from "./fingerprint.ts";
 import { checkFinite } from "./finite.ts";
 import { type EvalPrediction, evaluationMetrics, metricNamed, updateBest } from "./metrics.ts";
 import { adamW, clipFactor } from "./optimizer.ts";
@@ -26,8 +27,14 @@ const DROPOUT_DRAWS = 2 ** 30;
 /** The last trainer of each model: two cannot train the same weights. */
 const trainers = new WeakMap<TextModel, Trainer>();
 
-/** How many steps each model has been trained for in this process. */
+/** How many steps each model has been trained for in this process, or by the run that it was loaded from. */
 const stepsOf = new WeakMap<TextModel, number>();
+
+/** The last run that each model came to the end of, after how many steps. */
+const finished = new WeakMap<
+  TextModel,
+  { steps: number; run: Fingerprint; state: TrainerState }
+>();
 
 /**
  * Trains the trainable variables of a model, as Transformers' Trainer does: AdamW, a schedule, gradient clipping, padding
@@ -111,7 +118,7 @@ export class Trainer {
 
   /**
    * Trains to the last step, or until Stop: from the first step or, with `resumeFromCheckpoint`, from the newest intact
-   * checkpoint if there is one.
+   * checkpoint if there is one. Where the model is at the end of the same run already, that run's result is told again.
    *
    * @throws {Error} When steps are done already; when it is to resume, there is no checkpoint, and an earlier trainer has
    * trained the model; when the adapter is merged or disabled; when the loss is not finite; when the checkpoints in
@@ -127,7 +134,7 @@ export class Trainer {
     return await this.#trainAlone(async () => {
       if (!this.#options.resumeFromCheckpoint || await this.#checkpoints.load()) return;
       const steps = stepsOf.get(this.#model);
-      if (!steps) return;
+      if (!steps || await this.#isFinished(steps)) return;
       throw new Error(
         `Cannot train from the start as this model has been trained already, for ${steps} steps: its ` +
           "weights are no longer those that it was loaded with. Load the model again (loadClassifier, then " +
@@ -240,12 +247,25 @@ export class Trainer {
     }
   }
 
+  /** Takes over the state of an earlier trainer's run, if it was the same and the model is where it ended. */
+  async #isFinished(steps: number): Promise<boolean> {
+    const earlier = finished.get(this.#model);
+    if (earlier?.steps !== steps) return false;
+    const run = await this.#checkpoints.fingerprint();
+    if (changes(earlier.run, run, this.#options.acceptChanges).length > 0) return false;
+    Object.assign(this.#state, structuredClone(earlier.state));
+    this.dispose();
+    return true;
+  }
+
   async #trainSteps(signal: AbortSignal): Promise<TrainResult> {
     const { totalSteps, epochs } = this.#sampler;
     const state = this.#state;
+    const steps = Math.max(state.step, stepsOf.get(this.#model) ?? 0);
+    if (steps > 0) stepsOf.set(this.#model, steps);
     const started = performance.now() - state.seconds * 1000;
     const elapsed = () => state.seconds = (performance.now() - started) / 1000;
-    await this.#checkpoints.prepare();
+    if (!this.#disposed) await this.#checkpoints.prepare();
     const before = state.history.length && { history: state.history };
     const { metricForBestModel } = this.#options;
     const deciding = metricForBestModel !== "loss" && { metricForBestModel };
@@ -267,6 +287,10 @@ export class Trainer {
     if (this.#isOver) {
       this.#run.best.restore();
       this.dispose();
+      if (this.#options.resumeFromCheckpoint) {
+        const [steps, run] = [stepsOf.get(this.#model)!, await this.#checkpoints.fingerprint()];
+        finished.set(this.#model, { steps, run, state });
+      }
     }
     const result = this.#result();
     await this.#tell({ type: "end", result });

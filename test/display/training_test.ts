@@ -5,6 +5,17 @@ import { inJupyter, printed } from "../helpers/jupyter.ts";
 
 const rates = { learningRate: 1e-4, gradNorm: 1 };
 
+const result = {
+  trainRuntime: 125.12345,
+  trainSamplesPerSecond: 63.9375,
+  trainStepsPerSecond: 3.996,
+  totalFlos: 1234567890123,
+  trainLoss: 0.612345,
+  epoch: 1,
+  step: 500,
+  stopped: false,
+};
+
 /** Steps 1 to 500 in 125 seconds; an evaluation before the first loss, and one after it. */
 function* events(): Generator<TrainerEvent> {
   yield { type: "begin", totalSteps: 500, epochs: 1 };
@@ -20,16 +31,6 @@ function* events(): Generator<TrainerEvent> {
       yield { type: "record", record: { ...at, evalLoss: 0.5, accuracy: 0.8125 } };
     }
   }
-  const result = {
-    trainRuntime: 125.12345,
-    trainSamplesPerSecond: 63.9375,
-    trainStepsPerSecond: 3.996,
-    totalFlos: 1234567890123,
-    trainLoss: 0.612345,
-    epoch: 1,
-    step: 500,
-    stopped: false,
-  };
   yield { type: "end", result };
 }
 
@@ -116,6 +117,21 @@ Deno.test("showTraining tells the time left of a resumed run, and shows an evalu
     data["text/html"]!,
     /<progress value="420" max="500"[^]*<progress value="12" max="60"/,
   );
+});
+
+Deno.test("showTraining says of a run that is at its end before the first step that it is finished", async () => {
+  const messages = await inJupyter(async () => {
+    const listen = showTraining();
+    const history = [{ step: 500, epoch: 1, learningRate: 0, gradNorm: 1, loss: 0.125 }];
+    await listen({ type: "begin", totalSteps: 500, epochs: 1, history });
+    await listen({ type: "end", result: { ...result, step: 500, epoch: 1, trainRuntime: 1000 } });
+  });
+  const text = messages.at(-1)!.content.data["text/plain"]!;
+  assert.equal(
+    text.split("\n\n")[0],
+    "[ 500/500 16:40 < 00:00, 0.50 it/s, Epoch 1/1 ] finished before: load the model again to train it anew",
+  );
+  assert.match(text, /500 +0\.125000/);
 });
 
 Deno.test("showTraining gives metrics of one's own a column each, and says that a run ended early", async () => {

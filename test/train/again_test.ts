@@ -5,12 +5,14 @@ import {
   enableAdapter,
   mergeAdapter,
   openDevice,
+  showTraining,
   type TextModel,
   Trainer,
   type TrainerOptions,
   unmergeAdapter,
 } from "lightweight-finetuning";
 import { temporaryFolder } from "../helpers/altered.ts";
+import { printed } from "../helpers/jupyter.ts";
 import { digest, resumable } from "../helpers/resumable.ts";
 
 await openDevice();
@@ -35,6 +37,49 @@ Deno.test("a training cell run again shows the finished run and changes nothing"
   assert.equal(again.result.step, first.result.step);
   assert.deepEqual(events, ["begin", "end"]);
   assert.equal(digest(model), weights);
+});
+
+Deno.test("a training cell that has finished says so after its checkpoints are removed, and not for another run", async () => {
+  await using folder = await temporaryFolder();
+  const { model, options } = await resumable("full");
+  const first = await cell(model, options, folder.path);
+  const weights = digest(model);
+  const remove = () => Deno.remove(folder.path, { recursive: true });
+  await remove();
+  const listeners = [showTraining()];
+  const shown = await printed(async () => {
+    const again = await cell(model, { ...options, listeners }, folder.path);
+    assert.deepEqual(again.result, first.result);
+    assert.deepEqual(again.trainer.history, first.trainer.history);
+  });
+  assert.match(shown, /train_loss/);
+  assert.equal(digest(model), weights);
+  await assert.rejects(Deno.stat(folder.path)); // nothing is written
+  const refused = /trained already, for 3 steps/;
+  await assert.rejects(cell(model, { ...options, seed: 1 }, folder.path), refused);
+  const rows = {
+    ...options.trainDataset,
+    labels: Array.from(options.trainDataset.labels).reverse(),
+  };
+  await assert.rejects(cell(model, { ...options, trainDataset: rows }, folder.path), refused);
+
+  await cell(model, { ...options, resumeFromCheckpoint: false }, ""); // trains further
+  await assert.rejects(cell(model, options, folder.path), /trained already, for 6 steps/);
+  await Deno.mkdir(folder.path, { recursive: true }); // for its end
+});
+
+Deno.test("a model that was loaded from the end of a run is not trained anew once the checkpoints are removed", async () => {
+  await using folder = await temporaryFolder();
+  const { model, options } = await resumable("full");
+  await cell(model, options, folder.path);
+  const restarted = (await resumable("full")).model;
+  const loaded = await cell(restarted, options, folder.path);
+  assert.equal(digest(restarted), digest(model));
+  await Deno.remove(folder.path, { recursive: true });
+  const again = await cell(restarted, options, folder.path);
+  assert.deepEqual(again.trainer.history, loaded.trainer.history);
+  assert.equal(digest(restarted), digest(model));
+  await Deno.mkdir(folder.path, { recursive: true });
 });
 
 Deno.test("a training cell of another rate is refused, and does not train on with old weights", async () => {
