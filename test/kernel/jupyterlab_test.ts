@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Trainer } from "lightweight-finetuning";
-import { chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { temporaryFolder } from "../helpers/altered.ts";
+import { browserFile, menu, startJupyterLab } from "../helpers/jupyterlab.ts";
 import { digest, resumable } from "../helpers/resumable.ts";
 import {
   incompleteCells,
@@ -12,74 +13,6 @@ import {
   root,
   textOf,
 } from "../helpers/notebook.ts";
-
-function findBrowser(): string | undefined {
-  const named = Deno.env.get("CHROMIUM");
-  if (named) return named;
-  const names = ["chromium", "chromium-browser", "google-chrome"];
-  const folders = (Deno.env.get("PATH") ?? "").split(":");
-  return folders.flatMap((folder) => names.map((name) => `${folder}/${name}`)).find((file) => {
-    try {
-      return Deno.statSync(file).isFile;
-    } catch {
-      return false;
-    }
-  });
-}
-
-const browserFile = findBrowser();
-if (!browserFile) {
-  console.log("JupyterLab tests ignored: no Chromium on PATH. Install it or set CHROMIUM to it.");
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
-/** Starts JupyterLab by a command, and a browser. */
-async function startJupyterLab(command: string, args: string[], folder: string) {
-  const port = freePort();
-  const server = new Deno.Command(command, {
-    args: [
-      ...args,
-      "--no-browser",
-      "--allow-root",
-      `--ServerApp.port=${port}`,
-      "--IdentityProvider.token=test",
-    ],
-    cwd: root,
-    env: { JUPYTER_CONFIG_DIR: `${folder}/config`, JUPYTER_RUNTIME_DIR: `${folder}/runtime` },
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  const url = `http://127.0.0.1:${port}`;
-  const browser = await chromium.launch({
-    executablePath: browserFile!,
-    args: [
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
-  const answers = () => fetch(`${url}/api?token=test`).then((r) => r.text()).catch(() => "");
-  while (!await answers()) await new Promise((done) => setTimeout(done, 200));
-  const page = await browser.newPage();
-  page.setDefaultTimeout(60_000);
-  return {
-    url,
-    page,
-    async [Symbol.asyncDispose]() {
-      await browser.close();
-      await fetch(`${url}/api/shutdown?token=test`, { method: "POST" }).catch(() => {});
-      await server.status;
-    },
-  };
-}
 
 /** Opens a notebook of these cells in JupyterLab, lets `act` use it, and returns it as then saved. */
 async function inJupyterLab(
@@ -93,7 +26,7 @@ async function inJupyterLab(
   await Deno.writeTextFile(file, notebookOf(sources));
   try {
     const args = ["lab", `--ServerApp.root_dir=${folder}/notebooks`];
-    await using lab = await startJupyterLab(jupyter, args, folder);
+    await using lab = await startJupyterLab(jupyter, args, { folder });
     const { page, url } = lab;
     await page.goto(`${url}/lab/tree/test.ipynb?token=test`);
     await page.getByText("Deno | Idle").waitFor();
@@ -104,11 +37,6 @@ async function inJupyterLab(
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-}
-
-async function menu(page: Page, name: string, item: string) {
-  await page.getByRole("menuitem", { name, exact: true }).click();
-  await page.getByRole("menuitem", { name: item }).first().click();
 }
 
 Deno.test({
@@ -218,7 +146,9 @@ Deno.test({
   async fn() {
     await Deno.mkdir(`${root}runs`, { recursive: true });
     await using folder = await temporaryFolder();
-    await using lab = await startJupyterLab(Deno.execPath(), ["task", "lab"], folder.path);
+    await using lab = await startJupyterLab(Deno.execPath(), ["task", "lab"], {
+      folder: folder.path,
+    });
     const { page, url } = lab;
     await page.goto(`${url}/?token=test`);
     const files = page.locator(".jp-DirListing-item");
