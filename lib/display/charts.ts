@@ -172,8 +172,29 @@ export function accuracyChart(...bars: AccuracyBar[]): Chart {
   };
 }
 
+/** A name that is short enough for an axis: names that are alike often differ at an end. */
+function tick(name: string): string {
+  const characters = [...visible(name)];
+  if (characters.length <= 30) return characters.join("");
+  return `${characters.slice(0, 18).join("")}…${characters.slice(-11).join("")}`;
+}
+
+/** East Asian letters are square. */
+const emWidth = (letter: string) =>
+  letter >= "\u2E80" ? 1 : letter === letter.toLowerCase() ? 0.58 : 0.7;
+
+/** Pixels that a text takes at a font size, rather too many. */
+const widthOf = (text: string, size: number) =>
+  [...text].reduce((sum, letter) => sum + size * emWidth(letter), 0);
+
+// From so many classes on, zeros are left out of the picture, and most cells out of the words.
+const MANY = 11;
+
 /**
  * Charts a confusion matrix: each cell shows its count, shaded by its share of the true label's rows.
+ * It is 480 by 420 pixels, and grows where labels and counts need more. On the axes, a label of more
+ * than 30 characters has "…" in its middle. From 11 classes on, cells without rows are blank, and
+ * `alt` says for each label how many are right and which other label they are most often given.
  *
  * @param matrix Counts by true label (rows) and predicted label (columns), [C, C].
  * @param labels The labels' names, [C].
@@ -194,17 +215,33 @@ export function confusionChart(matrix: number[][], labels: string[], title: stri
     );
   }
   const totals = matrix.map((row) => row.reduce((sum, count) => sum + count, 0));
-  const axis = named(labels);
   const numbers = [...labels.keys()];
   const shares = matrix.map((row, i) => row.map((count) => count / (totals[i] || 1)));
+  const many = labels.length >= MANY;
+
+  const size = labels.length > 30 ? 11 : 13;
+  const names = labels.map(tick);
+  const longest = Math.max(0, ...names.map((name) => widthOf(name, size)));
+  const largest = Math.max(0, ...matrix.map((row) => Math.max(...row)));
+  const width = Math.max(355, labels.length * (widthOf(String(largest), size) + 10));
+  const height = Math.max(300, labels.length * 1.9 * size);
+  const slanted = longest > width / labels.length - 8;
+  const axis = { ...named(names), tickfont: { size } };
   return {
     data: [{
       type: "heatmap",
       x: numbers,
       y: numbers,
       z: shares,
-      text: matrix.map((row) => row.map(String)),
+      text: matrix.map((row, i) =>
+        row.map((count, j) => {
+          if (many && count === 0) return "";
+          // On the blue of such a share white has a contrast of 3.4, on lighter ones black has more than 6.
+          return `<span style="color:${shares[i]![j]! < 0.75 ? "black" : "white"}">${count}</span>`;
+        })
+      ),
       texttemplate: "%{text}",
+      textfont: { size },
       hovertext: matrix.map((row, i) =>
         row.map((count, j) =>
           `true ${plain(labels[i]!)}, predicted ${plain(labels[j]!)}<br>` +
@@ -216,17 +253,32 @@ export function confusionChart(matrix: number[][], labels: string[], title: stri
       zmin: 0,
       zmax: 1,
       showscale: false,
-      xgap: 2,
-      ygap: 2,
+      xgap: many ? 1 : 2,
+      ygap: many ? 1 : 2,
     }],
     layout: layout(title, {
-      xaxis: { ...axis, title: axisTitle("Predicted") },
+      xaxis: { ...axis, title: axisTitle("Predicted"), tickangle: slanted ? -45 : 0 },
       yaxis: { ...axis, title: axisTitle("True"), autorange: "reversed" },
-      width: 480,
-      height: 420,
+      width: Math.round(125 + Math.max(0, longest - 70) + width),
+      height: Math.round(120 + (slanted ? longest * Math.SQRT1_2 : 0) + height),
     }),
-    alt: `${visible(title)}, rows by true label, predicted as ${labels.map(visible).join(", ")}: ${
-      labels.map((label, i) => `${visible(label)} ${matrix[i]?.join(" ")}`).join("; ")
+    alt: `${visible(title)}, ${
+      many ? mostConfused(matrix, totals, labels) : allCounts(matrix, labels)
     }`,
   };
+}
+
+const allCounts = (matrix: number[][], labels: string[]) =>
+  `rows by true label, predicted as ${labels.map(visible).join(", ")}: ${
+    labels.map((label, i) => `${visible(label)} ${matrix[i]!.join(" ")}`).join("; ")
+  }`;
+
+function mostConfused(matrix: number[][], totals: number[], labels: string[]): string {
+  const lines = labels.map((label, i) => {
+    const others = matrix[i]!.with(i, 0);
+    const most = Math.max(...others);
+    const confused = most > 0 ? `, ${most} as ${visible(labels[others.indexOf(most)]!)}` : "";
+    return `${visible(label)} ${matrix[i]![i]} of ${totals[i]}${confused}`;
+  });
+  return `right rows by true label, and the most frequent error: ${lines.join("; ")}`;
 }

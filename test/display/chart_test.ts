@@ -14,17 +14,20 @@ async function pixels(png: Uint8Array) {
   return { data, width, height };
 }
 
+const all: [number, number, number, number] = [0, 0, 1, 1];
+
 /** Counts the pixels near to a colour, in a part of the picture given as shares of its size. */
 function count(
   { data, width, height }: Awaited<ReturnType<typeof pixels>>,
   colour: [number, number, number],
-  [left, top, right, bottom] = [0, 0, 1, 1],
+  [left, top, right, bottom] = all,
+  tolerance = 24,
 ): number {
   let found = 0;
   for (let y = Math.floor(top! * height); y < bottom! * height; y++) {
     for (let x = Math.floor(left! * width); x < right! * width; x++) {
       const at = 4 * (y * width + x);
-      if (colour.every((value, i) => Math.abs(data[at + i]! - value) < 24)) found++;
+      if (colour.every((value, i) => Math.abs(data[at + i]! - value) < tolerance)) found++;
     }
   }
   return found;
@@ -99,6 +102,110 @@ Deno.test("the confusion chart shades the counts of each true label", async () =
   assert.ok(count(picture, ink, [0, 0.1, 0.18, 0.9]) > 100, "labels of the rows");
   assert.ok(count(picture, ink, [0.1, 0.88, 1, 1]) > 100, "labels of the columns");
   assert.ok(count(picture, [255, 255, 255], [0.6, 0.6, 0.9, 0.75]) > 20, "a count on dark ground");
+});
+
+const NEWSGROUPS = [
+  ...["alt.atheism", "comp.graphics", "comp.os.ms-windows.misc", "comp.sys.ibm.pc.hardware"],
+  ...["comp.sys.mac.hardware", "comp.windows.x", "misc.forsale", "rec.autos", "rec.motorcycles"],
+  ...["rec.sport.baseball", "rec.sport.hockey", "sci.crypt", "sci.electronics", "sci.med"],
+  ...["sci.space", "soc.religion.christian", "talk.politics.guns", "talk.politics.mideast"],
+  ...["talk.politics.misc", "talk.religion.misc"],
+];
+
+/** Of each label's 300 rows 3 are taken for the next label. */
+const nearlyRight = (classes: number) =>
+  Array.from(
+    { length: classes },
+    (_, i) =>
+      Array.from({ length: classes }, (_, j) => i === j ? 297 : j === (i + 1) % classes ? 3 : 0),
+  );
+
+/** How many lines of dark text there are between two columns of a picture, at least three blank ones apart. */
+function linesOfText(picture: Awaited<ReturnType<typeof pixels>>, left: number, right: number) {
+  const { width, height } = picture;
+  const inked = Array.from(
+    { length: height },
+    (_, y) =>
+      count(picture, ink, [left / width, y / height, right / width, (y + 0.5) / height], 120) > 0,
+  );
+  return inked.filter((here, y) => here && !inked.slice(Math.max(0, y - 3), y).includes(true))
+    .length;
+}
+
+for (const classes of [12, 20, 50, 100]) {
+  Deno.test(`a confusion chart of ${classes} classes has each label and count, none over another`, async () => {
+    const labels = Array.from(
+      { length: classes },
+      (_, i) => NEWSGROUPS[i % 20]! + (i < 20 ? "" : i),
+    );
+    const chart = confusionChart(nearlyRight(classes), labels, "");
+    const picture = await pixels(await drawPng(chart));
+    const { width, height } = picture;
+    assert.deepEqual([width, height], [chart.layout.width, chart.layout.height]);
+    const hasBlue = (part: typeof all) => count(picture, blue, part) > 5;
+    const left = Array.from({ length: width }, (_, x) => x)
+      .find((x) => hasBlue([x / width, 0, (x + 0.5) / width, 1]))!;
+    const bottom = Array.from({ length: height }, (_, y) => y)
+      .findLast((y) => hasBlue([0, y / height, 1, (y + 0.5) / height]))!;
+    const rows = { ...picture, height: bottom };
+    assert.equal(linesOfText(rows, 24, left - 2), classes, "labels of the rows");
+    assert.equal(linesOfText(rows, left + 2, width - 32), classes, "a dark count in each row");
+    const edges = { top: [0, 0, 1, 0.001], left: [0, 0, 0.001, 1] };
+    const ends = { right: [0.999, 0, 1, 1], bottom: [0, 0.999, 1, 1] };
+    for (const [edge, part] of Object.entries({ ...edges, ...ends })) {
+      assert.equal(count(picture, ink, part as typeof all, 80), 0, `nothing is cut at the ${edge}`);
+    }
+  });
+}
+
+Deno.test("a confusion chart grows with the labels and counts, and is as it was for a few", () => {
+  const size = (classes: number, label = "label") => {
+    const labels = Array.from({ length: classes }, () => label);
+    const { width, height } = confusionChart(nearlyRight(classes), labels, "Confusion").layout;
+    return [width!, height!];
+  };
+  for (const classes of [0, 1, 2, 4]) assert.deepEqual(size(classes), [480, 420]);
+  for (let classes = 2; classes < 100; classes++) {
+    const [[width, height], [nextWidth, nextHeight]] = [size(classes), size(classes + 1)];
+    // From 31 classes on the letters are smaller.
+    if (classes !== 30) assert.ok(nextWidth! >= width! && nextHeight! >= height!, `${classes}`);
+  }
+  assert.ok(size(4, "a long name of a label")[0]! > 520);
+  assert.deepEqual(size(4, "x".repeat(31)), size(4, "x".repeat(3000)));
+  const many = confusionChart([[1e6, 0], [0, 1]], ["a", "b"], "Confusion");
+  assert.deepEqual([many.layout.width, many.layout.height], [480, 420]);
+});
+
+Deno.test("a confusion chart shortens long labels on its axes alone", () => {
+  const long = `${"😀".repeat(20)}, and what is said of it${" at length".repeat(3)}`;
+  const { data, layout, alt } = confusionChart([[9, 1], [0, 10]], [long, "b"], "Confusion");
+  const { ticktext } = layout.xaxis as { ticktext: string[] };
+  assert.deepEqual(ticktext, [`${"😀".repeat(18)}…h at length`, "b"]);
+  assert.match(
+    (data[0]!.hovertext as string[][])[0]![1]!,
+    new RegExp(`^true ${long}, predicted b`),
+  );
+  assert.ok(alt!.includes(`: ${long} 9 1; b 0 10`));
+});
+
+Deno.test("a confusion chart of many classes leaves zeros blank, and its words say what is confused", () => {
+  const matrix = nearlyRight(20);
+  matrix[1] = Array(20).fill(0);
+  const { data, alt } = confusionChart(matrix, NEWSGROUPS, "LoRA");
+  const text = data[0]!.text as string[][];
+  assert.deepEqual(text[0]!.slice(0, 3), [
+    '<span style="color:white">297</span>',
+    '<span style="color:black">3</span>',
+    "",
+  ]);
+  assert.match((data[0]!.hovertext as string[][])[0]![2]!, /<br>0 rows, 0\.0% of the label$/);
+  assert.ok(
+    alt!.startsWith(
+      "LoRA, right rows by true label, and the most frequent error: " +
+        "alt.atheism 297 of 300, 3 as comp.graphics; comp.graphics 0 of 0; comp.os",
+    ),
+  );
+  assert.ok(alt!.endsWith("; talk.religion.misc 297 of 300, 3 as alt.atheism"));
 });
 
 Deno.test("a chart with an annotation's arrow and two lines of title is drawn", async () => {
