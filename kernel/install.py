@@ -24,8 +24,8 @@ spec = {
 (folder / "kernel.json").write_text(json.dumps(spec, indent=2) + "\n")
 print(f"kernel deno: {folder}")
 
-# An installed distribution as https://packaging.python.org/en/latest/specifications/recording-installed-packages
-# has it, without pip, which would download a build backend that nothing pins.
+# An installed distribution, without pip, which would download an unpinned build backend:
+# https://packaging.python.org/en/latest/specifications/recording-installed-packages
 translator = Path(__file__).with_name("papermill_translator.py")
 site = Path(sysconfig.get_path("purelib"))
 info = "deno_papermill-1.dist-info"

@@ -27,7 +27,7 @@ DECLARATION = re.compile(
 
 
 def outline(source):
-    """The source with "#" for each character of a comment, "_" for those of texts and in brackets."""
+    """The source with "#" for each character of a comment, "_" for those of texts and brackets."""
 
     def fill(match):
         return ("#" if match.lastgroup == "comment" else "_") * len(match[0])

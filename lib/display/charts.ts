@@ -191,10 +191,10 @@ const widthOf = (text: string, size: number) =>
 const MANY = 11;
 
 /**
- * Charts a confusion matrix: each cell shows its count, shaded by its share of the true label's rows.
- * It is 480 by 420 pixels, and grows where labels and counts need more. On the axes, a label of more
- * than 30 characters has "…" in its middle. From 11 classes on, cells without rows are blank, and
- * `alt` says for each label how many are right and which other label they are most often given.
+ * Charts a confusion matrix: each cell shows its count, shaded by its share of the true label's
+ * rows. The chart is 480 by 420 pixels, or larger where labels and counts need it. On the axes, a
+ * label of more than 30 characters has "…" in its middle. From 11 classes on, zeros are blank, and
+ * `alt` says for each label how many rows are right and what they are most often taken for.
  *
  * @param matrix Counts by true label (rows) and predicted label (columns), [C, C].
  * @param labels The labels' names, [C].
@@ -236,7 +236,7 @@ export function confusionChart(matrix: number[][], labels: string[], title: stri
       text: matrix.map((row, i) =>
         row.map((count, j) => {
           if (many && count === 0) return "";
-          // On the blue of such a share white has a contrast of 3.4, on lighter ones black has more than 6.
+          // On the blue of 75% white has a contrast of 3.4, on lighter ones black has more than 6.
           return `<span style="color:${shares[i]![j]! < 0.75 ? "black" : "white"}">${count}</span>`;
         })
       ),

@@ -120,7 +120,7 @@ const nearlyRight = (classes: number) =>
       Array.from({ length: classes }, (_, j) => i === j ? 297 : j === (i + 1) % classes ? 3 : 0),
   );
 
-/** How many lines of dark text there are between two columns of a picture, at least three blank ones apart. */
+/** Counts the lines of dark text between two columns of a picture, three or more pixels apart. */
 function linesOfText(picture: Awaited<ReturnType<typeof pixels>>, left: number, right: number) {
   const { width, height } = picture;
   const inked = Array.from(
@@ -133,7 +133,7 @@ function linesOfText(picture: Awaited<ReturnType<typeof pixels>>, left: number, 
 }
 
 for (const classes of [12, 20, 50, 100]) {
-  Deno.test(`a confusion chart of ${classes} classes has each label and count, none over another`, async () => {
+  Deno.test(`a confusion chart of ${classes} classes shows each label and count, apart`, async () => {
     const labels = Array.from(
       { length: classes },
       (_, i) => NEWSGROUPS[i % 20]! + (i < 20 ? "" : i),
@@ -188,7 +188,7 @@ Deno.test("a confusion chart shortens long labels on its axes alone", () => {
   assert.ok(alt!.includes(`: ${long} 9 1; b 0 10`));
 });
 
-Deno.test("a confusion chart of many classes leaves zeros blank, and its words say what is confused", () => {
+Deno.test("a confusion chart of many classes leaves zeros blank, and says what is confused", () => {
   const matrix = nearlyRight(20);
   matrix[1] = Array(20).fill(0);
   const { data, alt } = confusionChart(matrix, NEWSGROUPS, "LoRA");

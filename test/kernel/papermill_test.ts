@@ -105,7 +105,7 @@ Deno.test("papermill -p sets numbers, truth values, None and text", async () => 
   );
 });
 
-Deno.test("papermill fails at a parameter that the notebook does not have, and names it", async () => {
+Deno.test("papermill fails at a parameter that the notebook lacks, and names it", async () => {
   const { code, log, out } = await papermill(
     ["let learningRate = 1e-4;", "console.log(learningRate);"],
     ...["-p", "learningrate", "3e-4"],
@@ -128,7 +128,7 @@ Deno.test("papermill refuses a whole number that JavaScript would round", async 
   assert.deepEqual(out, []);
 });
 
-Deno.test("papermill --help-notebook lists the parameters, their types, defaults and meaning", async () => {
+Deno.test("papermill --help-notebook lists names, types, defaults and meaning", async () => {
   const cell = `// What to train on.
 let data = defaults.data; // your own: "reviews.csv"
 let r: number = 8; // rank
@@ -164,4 +164,26 @@ console.log("let none = 1;");`;
     "  names: Record<string, number> | undefined (default undefined)",
     "  quick: Unknown type (default r > 4 ? true : false)",
   ]);
+});
+
+Deno.test("set-up installs the translator as a package, whatever the folder's name", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "a #b %20 é " });
+  const run = async (command: string, ...args: string[]) => {
+    const { code, stdout, stderr } = await new Deno.Command(command, { args }).output();
+    assert.equal(code, 0, new TextDecoder().decode(stderr));
+    return new TextDecoder().decode(stdout);
+  };
+  await run(`${root}.venv/bin/python`, "-m", "venv", "--without-pip", folder);
+  await Deno.writeTextFile(`${folder}/bin/deno`, "");
+  const python = `${folder}/bin/python`;
+  for (let times = 0; times < 2; times++) await run(python, `${root}kernel/install.py`);
+  const code = `
+from importlib.metadata import distribution, entry_points
+print(*entry_points(group="papermill.engine"))
+print(*(file for file in distribution("deno-papermill").files if not file.locate().exists()))`;
+  assert.equal(
+    await run(python, "-c", code),
+    "EntryPoint(name='deno', value='papermill_translator:Engine', group='papermill.engine')\n\n",
+  );
+  await Deno.remove(folder, { recursive: true });
 });
