@@ -66,9 +66,12 @@ export async function beginRun(settings: Settings): Promise<Run> {
  * @throws What {@link beginRun} throws.
  */
 export async function findSettings(settings: Settings): Promise<Settings> {
-  const { data, ...others } = checkSettings(settings);
-  if (typeof data === "string") return { ...others, data: await findData(data) };
-  return { ...others, data: await withFiles(data, findFile) };
+  const checked = checkSettings(settings);
+  const { data } = checked;
+  return {
+    ...checked,
+    data: typeof data === "string" ? await findData(data) : await withFiles(data, findFile),
+  };
 }
 
 /** The parts with another path of each file. */

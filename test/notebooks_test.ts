@@ -46,7 +46,7 @@ const header = (profile: string, rest = "$") =>
   );
 /** How notebook 1 shows settings. */
 const settings = (profile: string) =>
-  Object.entries(defaultSettings(profile)).map(([name, value]) => `${name} *${value ?? ""}`)
+  Object.entries(defaultSettings(profile)).map(([name, value]) => `${name} *${value ?? "–"}`)
     .join(" *\n").replaceAll(".", "\\.");
 const training = table(
   "Step",
