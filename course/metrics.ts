@@ -39,6 +39,12 @@ export type TrainedMethod = Exclude<Method, "base">;
 /** A value for each method; a run may lack some. */
 export type ByMethod<T> = Partial<Record<Method, T>>;
 
+/** What training returned, and what it took. */
+export interface Training extends TrainResult {
+  /** The most memory of the process while it trained, in bytes. @default {not measured} */
+  peakMemory?: number | undefined;
+}
+
 /** The content of metrics.json. */
 export interface RunMetrics {
   /** The run's name: the profile's, unless it has one of its own. */
@@ -64,7 +70,7 @@ export interface RunMetrics {
   /** The largest change of a logit when the adapter was merged. @default {not measured} */
   mergedChange?: number;
   /** What the trainer returned. */
-  train: ByMethod<TrainResult>;
+  train: ByMethod<Training>;
 }
 
 /** What a run measured for one method. */
@@ -74,7 +80,7 @@ export interface MethodResult {
   /** How many weights were trained. @default {none} */
   trainableParameters?: number;
   /** What the trainer returned. @default {the model was not trained} */
-  train?: TrainResult;
+  train?: Training;
 }
 
 /**
@@ -170,7 +176,7 @@ const resultPath = (method: TrainedMethod) => `${METHODS[method].folder}/result.
 export async function writeResult(
   run: Pick<Run, "folder" | "settings">,
   method: TrainedMethod,
-  result: TrainResult,
+  result: Training,
 ): Promise<void> {
   await writeJson(`${run.folder}/${resultPath(method)}`, result);
   await recordOutput(run, METHODS[method].folder);
@@ -187,8 +193,8 @@ export async function writeResult(
 export function readResult(
   run: Pick<Run, "folder" | "settings">,
   method: TrainedMethod,
-): Promise<TrainResult> {
-  return outputOf<TrainResult>(run, resultPath(method), readJson);
+): Promise<Training> {
+  return outputOf<Training>(run, resultPath(method), readJson);
 }
 
 type Check = (value: unknown) => boolean;

@@ -22,8 +22,11 @@ export type {
   MethodResult,
   RunMetrics,
   TrainedMethod,
+  Training,
 } from "./metrics.ts";
+export { watchMemory } from "./memory.ts";
 export { modelCard, type ModelCardOptions } from "./model_card.ts";
+export { ORIGINAL } from "./original.ts";
 export { type Notebook, NOTEBOOKS, type Output, outputOf, recordOutput } from "./outputs.ts";
 export { type Profile, profile, runFolder, type TrainingNumbers } from "./profiles.ts";
 export { beginRun, findSettings, loadRunData, openRun, type Run, runName } from "./run.ts";
