@@ -5,7 +5,13 @@ import { checkOptions } from "../options.ts";
 import { type Columns, findColumns } from "./columns.ts";
 import { classNames } from "./labels.ts";
 import { layoutOf } from "./layout.ts";
-import { completeParts, countRows, type Dataset, type DatasetOptions } from "./parts.ts";
+import {
+  completeParts,
+  countRows,
+  type Dataset,
+  type DatasetOptions,
+  tellWhatIsLeft,
+} from "./parts.ts";
 import { readTable } from "./read.ts";
 import { checkTables } from "./rows.ts";
 import type { Table } from "./table.ts";
@@ -182,9 +188,15 @@ function halve(
   const n = countRows("trainRows", trainRows, train.height, 1, name);
   const first = (option: string, half: Dataset["test"], rows = half.height, least: number) =>
     half.head(countRows(option, rows, half.height, least, name));
-  return {
+  const parts = {
     train: n < train.height ? train.sample({ n, seed }) : train,
     evaluation: first("evaluationRows", even, evaluationRows, 1),
     test: first("testRows", odd, testRows, 0),
   };
+  tellWhatIsLeft(name, {
+    train: [n, train.height],
+    evaluate: [parts.evaluation.height, even.height],
+    test: [parts.test.height, odd.height],
+  });
+  return parts;
 }

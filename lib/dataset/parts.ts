@@ -41,7 +41,7 @@ const SHARE = 0.1;
 
 /**
  * Cuts evaluation and test rows off the training rows where the source has none, and takes of each part as many rows as
- * asked for: at random, class by class in proportion.
+ * asked for: at random, class by class in proportion. `console.log` says of how many rows, where some are left out.
  *
  * @param given What the source has.
  * @param classes How many classes there are.
@@ -82,6 +82,11 @@ export async function completeParts(
         ". Lower 'trainRows', 'evaluationRows' or 'testRows', or add rows",
     );
   }
+  tellWhatIsLeft(source, {
+    train: [train, height - used],
+    evaluate: [sizes.evaluation, given.evaluation?.height ?? 0],
+    test: [sizes.test, given.test?.height ?? 0],
+  });
   const [first, ...others] = await draw(
     given.train,
     [train, ...cut.map((part) => sizes[part])],
@@ -93,6 +98,23 @@ export async function completeParts(
     parts[part] = frame ? (await draw(frame, [sizes[part]], seed))[0] : others.shift();
   }
   return parts as Omit<Dataset, "labels">;
+}
+
+/**
+ * Says by `console.log` of how many rows each part takes, if it leaves some out.
+ *
+ * @param source Names the data set.
+ * @param parts What each part does, and its numbers.
+ */
+export function tellWhatIsLeft(
+  source: string,
+  parts: Record<string, [taken: number, available: number]>,
+): void {
+  const cut = Object.entries(parts).filter(([, [taken, available]]) => taken < available);
+  const told = cut.map(([part, [taken, available]]) =>
+    `${taken.toLocaleString("en")} of ${available.toLocaleString("en")} rows ${part}`
+  );
+  if (told.length > 0) console.log(`${source}: ${told.join(", ")}`);
 }
 
 /** Draws parts from a frame; a single part of all rows is the frame as it is. */

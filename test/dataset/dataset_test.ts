@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import pl, { type DataFrame } from "nodejs-polars";
-import { loadDataset } from "../../lib/dataset/dataset.ts";
+import { loadDataset, type RowOptions } from "../../lib/dataset/dataset.ts";
+import { printed } from "../helpers/jupyter.ts";
 import { MIRROR, MIRROR_MISSING } from "../helpers/mirror.ts";
 import {
   caughtWarnings,
@@ -68,6 +69,17 @@ Deno.test("loadDataset() of some rows of AG News: a sample that the seed decides
     assert.match(
       warnings.said.join("\n"),
       /part test .* one class, 1 of Sports\. Raise 'testRows' or/,
+    );
+  }));
+
+Deno.test("loadDataset() says of how many rows it takes some", () =>
+  withHalved(async (options) => {
+    const log = (rows: RowOptions) =>
+      printed(async () => void await loadDataset("fancyzhx/ag_news", { ...options, ...rows }));
+    assert.equal(await log({}), "");
+    assert.equal(
+      await log({ trainRows: 4, evaluationRows: 2 }),
+      "fancyzhx/ag_news: 4 of 12 rows train, 2 of 5 rows evaluate",
     );
   }));
 
