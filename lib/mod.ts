@@ -85,7 +85,7 @@ export { readHistory, writeHistory } from "./train/history.ts";
 export type { ComputeMetrics, EvalPrediction } from "./train/metrics.ts";
 export { adamW, clipFactor, gradientNorm } from "./train/optimizer.ts";
 export type { AdamWOptions, Moments, Optimizer } from "./train/optimizer.ts";
-export type { TrainerOptions } from "./train/options.ts";
+export { type TrainerOptions, trainerOptions } from "./train/options.ts";
 export type { SamplingStrategy } from "./train/order.ts";
 export { linearSchedule, type LrSchedulerType, type Schedule } from "./train/schedule.ts";
 export { Trainer } from "./train/trainer.ts";

@@ -77,8 +77,9 @@ export interface TrainerOptions {
 }
 
 /**
- * Fills in the defaults.
+ * Fills in the defaults of a {@link Trainer}'s options.
  *
+ * @param options Those that are given.
  * @throws {TypeError} When an option is unknown.
  * @throws {RangeError} When a value is out of its range.
  */

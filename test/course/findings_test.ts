@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import {
+  asRows,
+  besideOriginal,
+  compareTrainings,
+  conclusions,
+  defaultSettings,
+  type RunMetrics,
+  type Training,
+  whatWeSaw,
+} from "course";
+import type { HistoryRecord } from "lightweight-finetuning";
+
+const at = (step: number, evalLoss: number, accuracy: number, loss?: number): HistoryRecord => ({
+  ...{ step, epoch: step / 100, learningRate: 1e-3, gradNorm: 1, evalLoss, accuracy },
+  ...loss !== undefined && { loss },
+});
+const result: Training = {
+  ...{ trainRuntime: 20.4, trainSamplesPerSecond: 40, trainStepsPerSecond: 2.5, totalFlos: 1 },
+  ...{ trainLoss: 0.7, epoch: 1, step: 100, stopped: false },
+};
+const before = { loss: 1.3863, accuracy: 0.25 };
+
+Deno.test("whatWeSaw() tells losses, accuracies, time and memory, and where the loss was lowest", () => {
+  const history = [at(50, 0.5, 0.8, 0.9), at(100, 0.4, 0.85, 0.45)];
+  assert.equal(
+    whatWeSaw("LoRA", before, history, { ...result, peakMemory: 1.234e9 }),
+    `LoRA, 100 steps:
+The validation loss went from 1.3863 to 0.4000; it was lowest at the end.
+The last training loss, 0.4500, is above the validation loss.
+The accuracy went from 25.00 % to 85.00 %.
+It took 20 s, 40.0 samples a second, with at most 1.23 GB of memory in the process.`,
+  );
+  const risen = [at(50, 0.3, 0.9, 0.2), at(80, 0.6, 0.7, 0.1)];
+  const said = whatWeSaw("LoRA", before, risen, { ...result, step: 80, stopped: true });
+  assert.match(said, /^LoRA, 80 steps, then stopped:/);
+  assert.match(said, /to 0\.6000; it was lowest at step 50, with 0\.3000\./);
+  assert.match(said, /The last training loss, 0\.1000, is below the validation loss\./);
+  assert.match(said, /samples a second\.$/);
+  assert.equal(whatWeSaw("LoRA", before, [], result), "LoRA: nothing was evaluated in 100 steps.");
+});
+
+Deno.test("compareTrainings() says which ends lower, and which was faster", () => {
+  const lora = { name: "LoRA", history: [at(100, 0.62, 0.8)], result };
+  const full = {
+    name: "full",
+    history: [at(100, 0.32, 0.9)],
+    result: { ...result, trainSamplesPerSecond: 30 },
+  };
+  assert.equal(
+    compareTrainings(lora, full),
+    "LoRA ends at a validation loss of 0.6200, full at 0.3200: it has not caught up, by 0.3000. " +
+      "It trained 1.33 times as fast as full.",
+  );
+  assert.equal(
+    compareTrainings(full, lora),
+    "full ends at a validation loss of 0.3200, LoRA at 0.6200: it has caught up. " +
+      "It trained 1.33 times slower than LoRA.",
+  );
+  assert.match(compareTrainings({ ...lora, history: [] }, full), /were not both evaluated/);
+});
+
+Deno.test("asRows() shows values as text, and leaves out what is no setting", () => {
+  const rows = asRows({
+    r: 8,
+    name: "a",
+    list: [1, 2],
+    none: undefined,
+    f: () => 1,
+    big: new Array(999).fill(1),
+  });
+  assert.deepEqual(rows.map(({ name, value }) => `${name} ${value}`), [
+    "r 8",
+    "name a",
+    "list [1,2]",
+    "none –",
+  ]);
+});
+
+const metrics: RunMetrics = {
+  profile: "quick",
+  device: "CPU 0: some CPU (2 threads, 24 GB), TensorFlow 2.21.0",
+  date: "2001-02-03",
+  settings: defaultSettings("quick"),
+  model: "sentence-transformers/all-MiniLM-L6-v2",
+  testRows: 3800,
+  accuracy: { base: 0.25, lora4bit: 0.89, lora: 0.895, full: 0.9 },
+  loss: {},
+  intervals: { base: [0.24, 0.26], lora: [0.88, 0.91] },
+  trainableParameters: { lora: 1000, full: 200_000 },
+  train: {
+    lora: { ...result, trainRuntime: 100, trainSamplesPerSecond: 80 },
+    full: { ...result, trainRuntime: 160, trainSamplesPerSecond: 50 },
+  },
+};
+
+Deno.test("besideOriginal() sets each figure beside the original's, and says what differs", () => {
+  const { rows, why } = besideOriginal(metrics);
+  const lines = rows.map(({ figure, ours, original }) => `${figure}: ${ours} | ${original}`);
+  assert.deepEqual(lines, [
+    "accuracy, untouched: 25.00 % | 25.03 %",
+    "accuracy, LoRA: 89.50 % | 91.55 %",
+    "accuracy, full fine-tuning: 90.00 % | 94.53 %",
+    "trained weights, LoRA: 1,000 | 888,580",
+    "trained weights, full: 200,000 | 124,648,708",
+    "seconds, LoRA: 100 | 1,555",
+    "seconds, full: 160 | 1,976",
+    "samples a second, LoRA: 80.0 | 77.2",
+    "samples a second, full: 50.0 | 60.7",
+    "LoRA's speed : full's: 1.60 | 1.27",
+  ]);
+  assert.equal(
+    why,
+    "What differs here: the model is sentence-transformers/all-MiniLM-L6-v2; " +
+      "each training saw 8,000 rows, not 120,000; the machine is CPU 0: some CPU.",
+  );
+  const lacking = besideOriginal({ ...metrics, accuracy: {}, train: {}, trainableParameters: {} });
+  assert.ok(lacking.rows.every(({ ours }) => ours === "–"));
+});
+
+Deno.test("conclusions() says what a run's figures say to each of the original's", () => {
+  assert.equal(
+    conclusions(metrics),
+    `1. An untrained head guesses: 25.03 % there, 25.00 % here.
+2. LoRA comes close with a fraction of the weights: 2.98 points below full fine-tuning there; here it is 0.50 points below, and trains 0.50 % of the weights.
+   It is clearly better than the untouched model.
+3. It trains faster: 1.27 times as many samples a second there, 1.60 times here.
+4. Four bits cost accuracy there (90 % against 93 %). Here LoRA on four bits is 0.50 points below LoRA.`,
+  );
+  const other = { ...metrics, accuracy: { base: 0.885, lora4bit: 0.9, lora: 0.895, full: 0.89 } };
+  assert.match(conclusions(other), /here it is 0\.50 points above/);
+  assert.match(conclusions(other), /It is not clearly better/);
+  assert.match(conclusions(other), /on four bits is 0\.50 points above LoRA\.$/);
+  assert.equal(conclusions({ ...metrics, accuracy: {} }), "Not every method was measured.");
+});
