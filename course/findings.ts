@@ -5,17 +5,23 @@ import { ORIGINAL } from "./original.ts";
 type Measured = Pick<Evaluation, "accuracy" | "loss">;
 
 /**
- * An object's fields as the rows of a table; data sets and functions are left out.
+ * An object's fields as the rows of a table; what is empty, data sets and functions are left out.
  *
  * @param object Settings, options or the like.
  */
 export function asRows(object: object): { name: string; value: string }[] {
-  const isShort = (value: unknown) =>
-    value === undefined || (JSON.stringify(value)?.length ?? 1e9) <= 200;
-  return Object.entries(object).filter(([, value]) => isShort(value)).map(([name, value]) => ({
-    name,
-    value: typeof value === "string" ? value : value === undefined ? "–" : JSON.stringify(value),
-  }));
+  const text = (value: unknown) =>
+    value === undefined || value === null
+      ? "–"
+      : typeof value === "object"
+      ? JSON.stringify(value)
+      : String(value); // JSON has no Infinity
+  return Object.entries(object)
+    .filter(([, value]) => typeof value !== "function")
+    .map(([name, value]) => ({ name, value: text(value) }))
+    .filter(({ value }) =>
+      value.length > 0 && value.length <= 200 && value !== "[]" && value !== "{}"
+    );
 }
 
 /** The records of evaluations. */

@@ -41,7 +41,8 @@ def stop(*_):
 signal.signal(signal.SIGINT, stop)
 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
 try:
-    executor = ExecutePreprocessor(timeout=None, kernel_name="deno")
+    # Without times in the metadata, so that two runs differ in what they measured alone.
+    executor = ExecutePreprocessor(timeout=None, kernel_name="deno", record_timing=False)
     executor.preprocess(notebook, {"metadata": {"path": str(source.parent)}})
 except CellExecutionError:
     sys.exit(1)

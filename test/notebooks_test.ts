@@ -57,29 +57,42 @@ const training = table(
   "epoch",
 );
 
+/** What whatWeSaw() says. */
+const found = (name: string) =>
+  table(`${name}, \\d+ steps:`, "validation loss went", "accuracy went", "It took \\d+ s", "GB");
+
 function expected(profile: string): Record<string, (RegExp | typeof chart)[]> {
   return {
     "01-load": [
       nothing,
       header(profile),
       new RegExp(
-        `^Settings, kept in runs/${profile}/settings\\.json\nsetting .*\n${settings(profile)}`,
+        `^Settings, kept in runs/${profile}/settings\\.json\nname .*\n${settings(profile)}`,
       ),
+      nothing,
       /all-MiniLM-L6-v2\s+bert\s+6\s+384\s+12\s+30522/,
-      /4 classes: World, Sports, Business, Sci\/Tech/,
-      table("Rows of each class", "World", "Sports", "Business", "Sci/Tech"),
+      table("The parts", "train +text, label", "evaluation +text, label", "test +text, label"),
+      table("4 classes", "0 +World", "1 +Sports", "2 +Business", "3 +Sci/Tech"),
       /most frequent class has 2\d\.\d % of the training rows/,
-      table("The first training rows", "text", "label"),
+      table("The first training rows", "label", "text"),
       /saved in runs\/\w+\/data/,
     ],
     "02-tokenize": [
       header(profile),
       /at most 512 tokens a text; 0 pads/,
       table("101", "chip", "##maker", "102"),
-      /\d+ rows in \d+\.\d s/,
+      /0\.\d\d % of the training tokens are unknown, .*\ntook \d+\.\d s/,
+      table("The tokenized parts", "train +text, label, input_ids", "evaluation", "test"),
       chart,
+      table("3 rows of \\d+", "input_ids", "101", "1 1 1 1 …"),
       nothing,
-      table("none", "longest of each 16 rows", "longest of 1,000 rows"),
+      table(
+        "none",
+        "of like length",
+        "batches of 16, as they come",
+        "1,000 rows",
+        "group_by_length",
+      ),
       /saved in runs\/\w+\/tokens/,
     ],
     "03-full-finetune": [
@@ -87,23 +100,31 @@ function expected(profile: string): Record<string, (RegExp | typeof chart)[]> {
       /classifier\.weight, classifier\.bias: new, will be trained/,
       /trainable params: 22,714,756 \|\| all params: 22,714,756 \|\| trainable%: 100\.0000/,
       new RegExp(`accuracy ${number}, loss 1\\.[34]\\d+\n4 classes: ln 4 = 1\\.3863`),
+      table("Training arguments", "learningRate", "linear", "weightDecay +0", "seed +42"),
       training,
       chart,
+      found("full fine-tuning"),
       /saved in runs\/\w+\/full/,
     ],
     "04-lora-finetune": [
       header(profile),
       /classifier\.weight, classifier\.bias: new, will be trained/,
       /trainable params: 22,714,756/,
-      /r 8, alpha 16, dropout 0.1, layers query,value\ntrainable params: 75,268 \|\| all params: 22,790,024 \|\| trainable%: 0\.3303/,
+      /trainable params: 75,268 \|\| all params: 22,790,024 \|\| trainable%: 0\.3303/,
+      table("configuration", "r +8", "loraAlpha +16", "loraDropout +0.1", '\\["query","value"\\]'),
+      table("lora_A +36864 +12", "lora_B +36864 +12", "head +1540 +2", "147456", "= 6144"),
       /largest change of a logit: 0\n[\s\S]*as before: true/,
+      table("Training arguments", "learningRate", "linear", "weightDecay +0", "seed +42"),
       training,
       chart,
+      found("LoRA"),
       nothing,
       table("adapter_model.safetensors", "0\\.30", "model.safetensors", "90\\.87"),
+      /adapter: the same answer on (\d+) of \1 [\s\S]*merged model: the same answer on \1 of \1 /,
       /trainable%: 0\.3303\n+91\.2 MB in floats, 53\.6 MB with linear layers at four bits/,
       training,
       chart,
+      table(found("LoRA on 4 bits").source, "LoRA on 4 bits ends at", "caught up", "trained"),
       /saved in runs\/\w+\/lora-4bit/,
     ],
     "05-evaluate": [
@@ -122,12 +143,14 @@ function expected(profile: string): Record<string, (RegExp | typeof chart)[]> {
       chart,
       table("LoRA's most frequent mistakes", "true", "predicted", "rows"),
       table("Untouched", "support", "LoRA", "precision", "Full fine-tuning", "f1"),
-      /^([✓✗] .+\n){80,100}/,
+      nothing,
+      /mistake [\s\S]*samples evaluated: (80|100)\n.*categorized: \d+\n.*: \d+\.\d %/,
       /text +label +score\n.+\d\.\d{3}\n.+\d\.\d{3}/,
-      table("lora", "lora4bit", "full"),
+      table("LoRA on 4 bits", "75268", "LoRA", "75268", "full fine-tuning", "22714756"),
       table("LoRA", "91\\.", "LoRA on 4 bits", "53\\."),
-      /full fine-tuning minus LoRA: -?\d+\.\d\d points; LoRA trains 0\.33 % of the weights/,
       /saved in runs\/\w+\/metrics\.json/,
+      table("The original", "accuracy, LoRA", "91.55 %", "What differs here: the model is"),
+      table("1\\. An untrained", "2\\. LoRA", "3\\. It trains", "4\\. Four bits"),
     ],
   };
 }

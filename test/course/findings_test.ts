@@ -60,21 +60,15 @@ Deno.test("compareTrainings() says which ends lower, and which was faster", () =
   assert.match(compareTrainings({ ...lora, history: [] }, full), /were not both evaluated/);
 });
 
-Deno.test("asRows() shows values as text, and leaves out what is no setting", () => {
+Deno.test("asRows() shows values as text, and leaves out what is empty or no setting", () => {
   const rows = asRows({
-    r: 8,
-    name: "a",
-    list: [1, 2],
-    none: undefined,
-    f: () => 1,
-    big: new Array(999).fill(1),
+    ...{ r: 8, name: "a", list: [1, 2], none: undefined, nothing: null, patience: Infinity },
+    ...{ off: false, f: () => 1, big: new Array(999).fill(1), folder: "", listeners: [] },
   });
-  assert.deepEqual(rows.map(({ name, value }) => `${name} ${value}`), [
-    "r 8",
-    "name a",
-    "list [1,2]",
-    "none –",
-  ]);
+  assert.deepEqual(
+    rows.map(({ name, value }) => `${name} ${value}`),
+    ["r 8", "name a", "list [1,2]", "none –", "nothing –", "patience Infinity", "off false"],
+  );
 });
 
 const metrics: RunMetrics = {
