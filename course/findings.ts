@@ -98,12 +98,9 @@ export function compareTrainings(
     ? "it has caught up"
     : `it has not caught up, by ${(a.evalLoss - b.evalLoss).toFixed(4)}`;
   const speed = first.result.trainSamplesPerSecond / second.result.trainSamplesPerSecond;
-  const rate = speed >= 1
-    ? `${speed.toFixed(2)} times as fast as`
-    : `${(1 / speed).toFixed(2)} times slower than`;
   return `${first.name} ends at a validation loss of ${a.evalLoss.toFixed(4)}, ${second.name} at ${
     b.evalLoss.toFixed(4)
-  }: ${caughtUp}. It trained ${rate} ${second.name}.`;
+  }: ${caughtUp}. It trained ${speed.toFixed(2)} times as fast as ${second.name}.`;
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(2)} %`;

@@ -14,7 +14,11 @@ import sys
 from pathlib import Path
 
 import nbformat
-from nbconvert.preprocessors import CellExecutionError, ExecutePreprocessor
+from nbconvert.preprocessors import (
+    CellExecutionError,
+    CoalesceStreamsPreprocessor,
+    ExecutePreprocessor,
+)
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -27,7 +31,8 @@ for cell in notebook.cells:
 
 def save():
     partial = target.with_suffix(".partial")
-    nbformat.write(notebook, partial)
+    joined, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
+    nbformat.write(joined, partial)
     partial.replace(target)
 
 

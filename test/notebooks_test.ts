@@ -165,6 +165,8 @@ async function assertNotebook(path: string, expectations: (RegExp | typeof chart
       ok(output.output_type !== "error", what + JSON.stringify(output));
       ok(output.name !== "stderr", what + joined(output.text));
     }
+    const streams = cell.outputs.filter(({ output_type }) => output_type === "stream");
+    ok(streams.length <= 1, `${what}${streams.length} streams`);
     const expectation = expectations[i]!;
     if (expectation instanceof RegExp) {
       match(shown(cell), expectation, what);
@@ -185,7 +187,9 @@ Deno.test("the committed notebooks show a whole run of the profile quick", async
 Deno.test("the committed notebooks have cells of at most 15 lines and no path of a machine", async () => {
   for (const notebook of NOTEBOOKS) {
     const path = `${root}notebooks/${notebook}.ipynb`;
-    ok(!(await Deno.readTextFile(path)).includes(root), `${path} holds ${root}`);
+    const text = await Deno.readTextFile(path);
+    ok(!text.includes(root), `${path} holds ${root}`);
+    ok(text.length < 300_000, `${path} has ${text.length} characters`);
     for (const { source, metadata } of await codeCells(path)) {
       if (metadata.tags?.includes("parameters")) continue; // one cell for all settings
       ok(joined(source).split("\n").length <= 15, joined(source));

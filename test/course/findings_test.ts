@@ -55,7 +55,7 @@ Deno.test("compareTrainings() says which ends lower, and which was faster", () =
   assert.equal(
     compareTrainings(full, lora),
     "full ends at a validation loss of 0.3200, LoRA at 0.6200: it has caught up. " +
-      "It trained 1.33 times slower than LoRA.",
+      "It trained 0.75 times as fast as LoRA.",
   );
   assert.match(compareTrainings({ ...lora, history: [] }, full), /were not both evaluated/);
 });

@@ -43,6 +43,19 @@ current value is 2
   assert.ok(!await isFile(`${folder.path}/third`), "a later cell ran");
 });
 
+Deno.test("what a cell prints at different times is one output", async () => {
+  await using folder = await temporaryFolder();
+  const wait = "await new Promise((done) => setTimeout(done, 300));";
+  await run([
+    `console.log("first"); ${wait} console.log("second"); ${wait} console.error("third");`,
+  ], folder.path);
+  const { cells: [cell] }: Notebook = JSON.parse(
+    await Deno.readTextFile(`${folder.path}/executed.ipynb`),
+  );
+  const shown = cell!.outputs.map(({ text }) => [text].flat().join(""));
+  assert.deepEqual(shown, ["first\nsecond\n", "third\n"]);
+});
+
 Deno.test("a notebook whose process ends is kept, and the message says with which code", async () => {
   await using folder = await temporaryFolder();
   const { message, shown } = await run([`console.log("first");`, "Deno.exit(3);"], folder.path);
