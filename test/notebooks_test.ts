@@ -178,6 +178,98 @@ async function assertNotebook(path: string, expectations: (RegExp | typeof chart
   }
 }
 
+/** What the only cell of a notebook that shows it shows. */
+function shownOnce(cells: Cell[], what: RegExp): string {
+  const found = cells.map(shown).filter((text) => what.test(text));
+  equal(found.length, 1, `${what} is in ${found.length} cells`);
+  return found[0]!;
+}
+
+/** The numbers of a training table by step, and the closing figures. */
+function tableOf(text: string) {
+  const rows = Array.from(
+    text.matchAll(/^ *(\d+) +[\d.]+ +([\d.]+) +([\d.]+)$/gm),
+    ([, step, loss, accuracy]) => ({ step: step!, loss: Number(loss), accuracy: Number(accuracy) }),
+  );
+  ok(rows.length > 3, text);
+  const [, rate] = text.match(/train_samples_per_second +([\d.]+)/)!;
+  return { rows, rate: Number(rate) };
+}
+
+/** That a text has numbers where the pattern has groups, and which, but for how they were rounded. */
+function assertNumbers(text: string, pattern: RegExp, expected: number[], rounding: number) {
+  const found = text.match(pattern)?.slice(1).map(Number) ?? [];
+  equal(found.length, expected.length, `${pattern} in ${text}`);
+  found.forEach((number, i) =>
+    ok(Math.abs(number - expected[i]!) < rounding, `${pattern} in ${text}`)
+  );
+}
+
+/** That the sentences after a training say what its table shows. */
+function assertSentences(said: string, { rows, rate }: ReturnType<typeof tableOf>, before: number) {
+  const last = rows.at(-1)!;
+  const lowest = rows.reduce((a, b) => b.loss < a.loss ? b : a);
+  assertNumbers(said, /validation loss went from ([\d.]+) to (\d\.\d+)/, [before, last.loss], 2e-4);
+  assertNumbers(said, /accuracy went from .* % to ([\d.]+) %/, [100 * last.accuracy], 0.02);
+  assertNumbers(said, / s, ([\d.]+) samples a second/, [rate], 0.2);
+  const where = lowest === last ? "lowest at the end" : `lowest at step ${lowest.step}, with`;
+  ok(said.includes(where), said);
+}
+
+/** That what the notebooks say in words is what their tables show. */
+async function assertProse(folder: string) {
+  const open = (notebook: string) => codeCells(`${folder}/${notebook}.ipynb`);
+  const lossBefore = (cells: Cell[]) =>
+    Number(shownOnce(cells, /accuracy \d\.\d+, loss/).match(/loss (\d\.\d+)/)![1]);
+  const full = await open("03-full-finetune");
+  const fullTable = tableOf(shownOnce(full, /train_runtime/));
+  assertSentences(shownOnce(full, /loss went/), fullTable, lossBefore(full));
+
+  const lora = await open("04-lora-finetune");
+  const [table, table4bit] = lora.map(shown).filter((text) => /train_runtime/.test(text)).map(
+    tableOf,
+  );
+  assertSentences(shownOnce(lora, /^LoRA, \d+ steps/), table!, lossBefore(lora));
+  const said = shownOnce(lora, /^LoRA on 4 bits, \d+ steps/);
+  const ends = [table4bit!, table!].map(({ rows }) => rows.at(-1)!.loss);
+  assertNumbers(
+    said,
+    /on 4 bits ends at a validation loss of ([\d.]+), LoRA at (\d\.\d+)/,
+    ends,
+    2e-4,
+  );
+  ok(said.includes(`it has ${ends[0]! <= ends[1]! ? "" : "not "}caught up`), said);
+
+  const last = await open("05-evaluate");
+  const accuracyOf = (name: string) => {
+    const text = shownOnce(last, /^Accuracy on the test rows/);
+    return Number(text.match(new RegExp(`^${name} +(\\d\\.\\d{4})`, "m"))![1]);
+  };
+  const beside = shownOnce(last, /^The original:/);
+  for (const name of ["untouched", "LoRA", "full fine-tuning"]) {
+    const row = new RegExp(`^accuracy, ${name} +([\\d.]+) %`, "m");
+    assertNumbers(beside, row, [100 * accuracyOf(name)], 0.02);
+  }
+  const concluded = shownOnce(last, /^1\. An untrained head/);
+  assertNumbers(concluded, /there, ([\d.]+) % here/, [100 * accuracyOf("untouched")], 0.02);
+  const gap = 100 * (accuracyOf("full fine-tuning") - accuracyOf("LoRA"));
+  const side = gap >= 0 ? "below" : "above";
+  assertNumbers(
+    concluded,
+    new RegExp(`here it is ([\\d.]+) points ${side}`),
+    [Math.abs(gap)],
+    0.03,
+  );
+  const rate = (name: string) =>
+    Number(beside.match(new RegExp(`^samples a second, ${name} +([\\d.]+)`, "m"))![1]);
+  const ratio = rate("LoRA") / rate("full");
+  assertNumbers(beside, /LoRA's speed : full's +([\d.]+)/, [ratio], 0.02);
+  assertNumbers(concluded, /there, ([\d.]+) times here/, [ratio], 0.02);
+}
+
+Deno.test("what the committed notebooks say in words is what their tables show", () =>
+  assertProse(`${root}notebooks`));
+
 Deno.test("the committed notebooks show a whole run of the profile quick", async () => {
   for (const notebook of NOTEBOOKS) {
     await assertNotebook(`${root}notebooks/${notebook}.ipynb`, expected("quick")[notebook]!);
@@ -299,6 +391,7 @@ Deno.test("'deno task run' runs the profile sample from the first cell to the re
     await assertNotebook(path, expected("sample")[notebook]!);
     ok((await Deno.stat(path.replace(".ipynb", ".html"))).size > 5000);
   }
+  await assertProse(`${root}runs/sample/report`);
   const { accuracy } = JSON.parse(await Deno.readTextFile(`${root}runs/sample/metrics.json`));
   ok(
     accuracy.lora > 0.8 && accuracy.lora4bit > 0.8 && accuracy.full > 0.8,
