@@ -19,15 +19,25 @@ from syntax import DENO, imports_of, mask, top_level
 
 MODULES = 500  # of the newest cells are kept
 EMPTY_FILES = 50
+TRIES = 10
+TRY_SECONDS = 0.05
 # An address at which nothing answers: help must never wait for a download.
 OFFLINE = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://[::1]:9")
+ENVIRONMENT = OFFLINE | {
+    "NO_PROXY": "",
+    "no_proxy": "",
+    "DENO_NO_UPDATE_CHECK": "1",
+    "DENO_V8_FLAGS": "--max-old-space-size=1024",
+}
 OPTIONS = {
     "enable": True,
     "lint": False,
     "cacheOnSave": False,
     "documentPreloadLimit": 0,
-    "suggest": {"imports": {"autoDiscover": False, "hosts": {}}},
+    "suggest": {"autoImports": False, "imports": {"autoDiscover": False, "hosts": {}}},
+    "typescript": {"suggest": {"autoImports": False}},
 }
+ENDED = "the language service has ended"
 ERROR = 1
 # https://github.com/microsoft/TypeScript/blob/v6.0.3/src/compiler/diagnosticMessages.json
 SYNTAX = range(1000, 1192)
@@ -45,6 +55,8 @@ class Module:
 
     uri: str
     code: str
+    before: str = ""
+    after: str = ""
     names: dict = field(default_factory=dict)  # name: (uri, whether other cells may assign to it)
     errors: list = field(default_factory=list)  # (code, line, column, message), from 1
     refused: bool = False
@@ -52,6 +64,7 @@ class Module:
 
 class Language:
     def __init__(self):
+        self.configured = asyncio.Event()
         self.ready = asyncio.Event()
         self.ended = False
         self.lock = asyncio.Lock()  # for one cell at a time
@@ -83,9 +96,10 @@ class Language:
         )
         self.process = await asyncio.create_subprocess_exec(
             *("nice", DENO, "lsp"), stdin=PIPE, stdout=PIPE, stderr=DEVNULL,
-            env=os.environ | OFFLINE | {"NO_PROXY": "", "no_proxy": "", "DENO_NO_UPDATE_CHECK": "1"},
+            env=os.environ | ENVIRONMENT,
         )  # fmt: skip
         warming = asyncio.ensure_future(self.warm_up(cwd, config))
+        warming.add_done_callback(self.warmed_up)
         try:
             while True:
                 size = 0
@@ -100,7 +114,8 @@ class Language:
             self.ended = True
             self.ready.set()
             for answer in self.answers.values():
-                answer.cancel()
+                if not answer.done():
+                    answer.set_exception(ConnectionError(ENDED))
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
 
@@ -116,15 +131,21 @@ class Language:
             capabilities={"textDocument": able}, initializationOptions=options,
         )  # fmt: skip
         self.tell("initialized")
-        probe = await self.open("const probe = 1;", {})
-        if config and not probe.names:  # the configuration excludes the notebook's folder
-            self.folder = config.parent
-            self.open_empty()
+        await self.configured.wait()
+        try:
+            await self.open("", {})
+        except LookupError:  # the configuration excludes the notebook's folder
+            self.folder = config.parent if config else cwd
+            self.free.clear()
         with contextlib.suppress(ValueError, AttributeError, TypeError, OSError):
             imports = json.loads(config.read_text())["imports"]
             own = [name for name, path in imports.items() if path.startswith("./")]
             await self.check(await self.open("".join(f'import "{name}";\n' for name in own), {}))
         self.ready.set()
+
+    def warmed_up(self, warming):
+        if not warming.cancelled() and warming.exception():
+            self.process.kill()
 
     def send(self, message):
         body = json.dumps({"jsonrpc": "2.0"} | message).encode()
@@ -135,7 +156,7 @@ class Language:
 
     async def ask(self, method, **params):
         if self.ended:
-            raise ConnectionError("the language service has ended")
+            raise ConnectionError(ENDED)
         self.count += 1
         answer = self.answers[self.count] = asyncio.get_running_loop().create_future()
         self.send({"id": self.count, "method": method, "params": params})
@@ -146,6 +167,8 @@ class Language:
             answer = self.answers.pop(message["id"], None)
             if answer and not answer.done():
                 answer.set_result(message.get("result"))
+        elif message["method"] == "deno/didRefreshDenoConfigurationTree":
+            self.configured.set()
         elif "id" in message:  # it asks us
             self.send({"id": message["id"], "result": None})
 
@@ -156,17 +179,17 @@ class Language:
         if not self.free:
             self.open_empty()
         module = Module(self.free.pop(), code)
-        self.change(module.uri, code)
-        symbols = await self.ask("textDocument/documentSymbol", textDocument={"uri": module.uri})
+        symbols = await self.current(module, "let cell{0}$;", "documentSymbol")
         masked = mask(code)
         own = {name: False for item in imports_of(code) for name in item.locals}
-        for symbol in symbols or []:
+        for symbol in symbols:
             at = symbol["selectionRange"]["start"]
-            keyword = top_level(masked, offset(code, at["line"], at["character"]))
+            place = offset(code, at["line"] - 1, at["character"]) if at["line"] else 0
+            keyword = top_level(masked, place)
             if keyword and re.fullmatch(r"[\w$]+", symbol["name"]):
                 own[symbol["name"]] = keyword in ("let", "var")
         module.names = {name: (module.uri, assigned) for name, assigned in own.items()}
-        before = "".join(
+        module.before = "".join(
             f'import {{ {name} as {name}$before }} from "{uri}"; '
             # Another cell may have given it a value since.
             f"let {name}: typeof {name}$before = {name}$before!; "
@@ -175,9 +198,24 @@ class Language:
             for name, (uri, assigned) in names.items()
             if name not in own and name in set(re.findall(r"[\w$]+", code))
         )
-        text = f"{before}\n{code}\nexport {{ {', '.join(own)} }};"
-        self.change(module.uri, text)
+        module.after = f"export {{ {', '.join(own)} }};"
         return module
+
+    async def current(self, module, mark, method):
+        """A list of what the service says of a module, and of a mark in its first line.
+
+        The service may handle two messages in the wrong order, and knows none of an excluded folder.
+        """
+        self.count += 1
+        mark, version = mark.format(self.count), str(self.count)
+        for _ in range(TRIES):
+            self.change(module, mark)
+            answer = await self.ask(f"textDocument/{method}", textDocument={"uri": module.uri})
+            answer = answer["items"] if isinstance(answer, dict) else answer or []
+            if any(version in item.get("message", item.get("name")) for item in answer):
+                return answer
+            await asyncio.sleep(TRY_SECONDS)
+        raise LookupError(f"the language service does not know {module.uri}")
 
     def open_empty(self):
         """Opens files in advance: a new file costs the service 0.2 s, a changed one less."""
@@ -188,15 +226,15 @@ class Language:
             self.tell("textDocument/didOpen", textDocument=file)
             self.free.append(uri)
 
-    def change(self, uri, text):
+    def change(self, module, mark):
         self.count += 1
-        file = {"uri": uri, "version": self.count}
+        file = {"uri": module.uri, "version": self.count}
+        text = f"{mark}{module.before}\n{module.code}\n{module.after}"
         self.tell("textDocument/didChange", textDocument=file, contentChanges=[{"text": text}])
 
     async def check(self, module):
-        report = await self.ask("textDocument/diagnostic", textDocument={"uri": module.uri})
         lines = module.code.count("\n") + 1
-        for item in (report or {}).get("items", []):
+        for item in await self.current(module, '"{0}" satisfies never;', "diagnostic"):
             start = item["range"]["start"]
             inside = 1 <= start["line"] <= lines
             if inside and item.get("severity") == ERROR and item.get("source") == "deno-ts":
@@ -230,8 +268,10 @@ class Language:
     @contextlib.asynccontextmanager
     async def draft(self, code):
         """A module of a cell that is being written."""
+        await self.ready.wait()
         async with self.lock:
             module = await self.open(code, self.known())
+            self.change(module, "")
             try:
                 yield module
             finally:

@@ -568,13 +568,13 @@ class Relay:
         return unknown(kind) if kind.endswith("_request") else None
 
     async def complete(self, code, position):
-        language = asyncio.ensure_future(self.language.complete(code, position))
-        known = await self.in_time(language) or []
+        known = await in_time(self.language.complete(code, position)) or []
         before = code[:position]
         text = open_text(before)
         if text is not None:
             if not re.search(r"\b(from|import)\s*\(?\s*$", before[:text]):
                 known += await self.files(before[text], before[text + 1 :], position)
+            known = [item for item in known if item[1].startswith(before[item[0] :])]
             return completions(known, position, position)
         reply = await self.ask("complete_request", {"code": code, "cursor_pos": position})
         member = re.search(r"([\w$.]+)\.([\w$]*)$", code[:position])
@@ -606,22 +606,16 @@ class Relay:
                     names.append(name + "/" * entry.is_dir())
         return [(position - len(start), name, "") for name in sorted(names)]
 
-    async def in_time(self, task):
-        """What the language service answers; None if it fails or takes too long."""
-        await asyncio.wait([task], timeout=CHECK_SECONDS if self.language.idle else 0)
-        with contextlib.suppress(Exception, asyncio.CancelledError):
-            return task.result() if task.done() else task.cancel()
-
     async def inspect(self, code, position):
         rest = re.match(r"[\w$]*", code[position:])[0]
         name = re.search(r"[\w$.]*$", code[:position])[0] + rest
         places = [position, position - 1] if re.search(r"[\w$]$", code[:position]) else [position]
         call = call_around(code, position)
         places += [] if call is None else [call - 1]
-        language = asyncio.ensure_future(self.language.hover(code, places))
+        hover = asyncio.ensure_future(in_time(self.language.hover(code, places)))
         value = await self.evaluate(name) if name else {"status": "error"}
         data = value["data"] if value["status"] == "ok" else {}
-        described = await self.in_time(language)
+        described = await hover
         if described:
             data = beside(described, data)
         return {"status": "ok", "found": bool(data), "data": data, "metadata": {}}
@@ -708,6 +702,12 @@ class Relay:
 def without_colours(data):
     text = data.get("text/plain")
     return data | {"text/plain": re.sub(r"\x1b\[[\d;]*m", "", text)} if text else data
+
+
+async def in_time(answer):
+    """What the language service answers; None if it fails or takes too long."""
+    with contextlib.suppress(Exception):
+        return await asyncio.wait_for(answer, CHECK_SECONDS)
 
 
 def completions(known, start, end):
