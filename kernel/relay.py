@@ -26,6 +26,7 @@ from jupyter_client.connect import write_connection_file
 from jupyter_client.jsonutil import json_default
 from jupyter_client.session import Session
 from language import NOT_EXPORTED, NOT_FOUND, Language, warnings_of
+from stack import in_cells
 from syntax import (
     DENO,
     call_around,
@@ -438,6 +439,11 @@ class Relay:
             self.print("stderr", INCOMPLETE)
         if content["status"] == "error":
             content |= await self.error(cell, content, answer or {})
+            earlier = [item[:2] for item in self.history.cells]
+            with contextlib.suppress(OSError, ValueError):
+                content["traceback"] = await in_cells(
+                    content["traceback"], cell.count, code, earlier
+                )
             cell.errors = [{key: content[key] for key in ("ename", "evalue", "traceback")}]
         for error in [] if silent else cell.errors:
             self.publish("error", error, request)

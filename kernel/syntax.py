@@ -93,6 +93,7 @@ class Import:
     module: str
     values: list  # the names asked for in braces, without those marked as types
     locals: list  # the names that it declares
+    local_values: list  # those of them that are not marked as types
 
 
 def imports_of(code):
@@ -107,9 +108,11 @@ def imports_of(code):
         outside = re.sub(r"\{.*?\}", "", clause, flags=re.DOTALL).split(",")
         names = [item[3] or item[2] for item in items]
         names += [part.split()[-1] for part in outside if part.strip()]
+        types = [item[3] or item[2] for item in items if item[1]]
         values = [] if only_types else [item[2] for item in items if not item[1]]
+        local_values = [] if only_types else [name for name in names if name not in types]
         module = code[found.end() : masked.find(quote, found.end())]
-        imports.append(Import(module, values, names))
+        imports.append(Import(module, values, names, local_values))
     return imports
 
 

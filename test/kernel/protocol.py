@@ -276,7 +276,19 @@ def unread(manager, client):
 
 def errors(manager, client):
     client.session.pack = lambda part: json.dumps(part, default=str).encode()
+    run(client, "type T = 1;\ninterface I { a: T }\nfunction thrower(i: I): never { throw Error(`${i}`); }")
+    places = {
+        "1:7": 'throw new Error("first line")',
+        "3:9": '\n\n  throw new Error("blank lines")',
+        "1:28": 'const x: number = 1; throw new Error("types")',
+        "2:34": 'import { basename, join } from "node:path"; import type { Stats } from "node:fs";\n'
+        "const n = (s?: Stats): string => nowhere; n();",
+        "4:10": "enum E { A }\nclass K { constructor(private a: number) {} }\n\nawait 0; nowhere;",
+        "3:6": "const big = {\n  a: 1,\n  b: nowhere,\n};",
+    }
     return {
+        "places": [(place, run(client, code)) for place, code in places.items()],
+        "earlier": run(client, "thrower(1 as any as I)"),
         "cause": run(
             client, 'throw new Error("top", { cause: new RangeError("below", { cause: "root" }) })'
         ),
@@ -381,7 +393,7 @@ def checks(manager, client):
     library = '"lightweight-finetuning"'
     wrong = {
         "assigned": 'console.log("runs");\nconst wrong: number = "x";',
-        "option": f'import {{ Trainer }} from {library};\nconst f = () => '
+        "option": f'import {{ Trainer }} from {library};\nconst train = () => '
         "new Trainer(null as any, { learningRat: 1 });",
         "unknown": "const longNames = 1;\nlongName",
         "many": "const n = 1; n.a; n.b; n.c; n.d; n.e;",
@@ -422,7 +434,7 @@ def checks(manager, client):
         "wrong": {name: run(client, code) for name, code in wrong.items()},
         "missing": {name: run(client, code) for name, code in missing.items()},
         "silent": run(client, "const quiet = 'x';", silent=True),
-        "right": {code: run(client, code) for code in ["quiet.length", *right, *right]},
+        "right": [(code, run(client, code)) for code in ["quiet.length", *right, *right]],
     }
     [service] = [row for row in processes(manager) if row[1].endswith("lsp")]
     os.kill(int(service[0]), signal.SIGKILL)

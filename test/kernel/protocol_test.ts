@@ -187,9 +187,14 @@ Deno.test("a client that does not read costs no more than 10,000 messages", asyn
 
 Deno.test("an error shows its causes, and whatever is thrown is told", async () => {
   const scene = await play<
-    Record<"cause" | "object" | "bare" | "text" | "value" | "printed" | "sent" | "after", Run>
+    & Record<"cause" | "object" | "bare" | "text" | "value" | "printed" | "sent" | "after", Run>
+    & { places: [string, Run][]; earlier: Run }
   >("errors");
   const shown = (run: Run) => run.outputs[0]!.join("\n");
+  for (const [place, run] of scene.places) {
+    assert.match(shown(run), new RegExp(`at .*<anonymous>:${place}\\b`), shown(run));
+  }
+  assert.match(shown(scene.earlier), /at thrower \(cell \[1\]:3:39\)\n +at <anonymous>:1:1/);
   assert.match(
     shown(scene.cause),
     /^error\nError\ntop\nError: top\n.+\n.+RangeError: below[^]+"root"/,
@@ -272,8 +277,8 @@ Deno.test("Shift-Tab shows signature, JSDoc, type and value; Tab completes what 
 
 Deno.test("a type error is told before the cell runs, a missing import is one, and nothing else", async () => {
   const { wrong, missing, right, silent, without, found } = await play<
-    & Record<"wrong" | "missing" | "right", Record<string, Run>>
-    & { silent: Run; without: Run; found: boolean }
+    & Record<"wrong" | "missing", Record<string, Run>>
+    & { right: [string, Run][]; silent: Run; without: Run; found: boolean }
   >("checks");
   const warnings = (run: Run) =>
     run.outputs.filter(([kind]) => kind === "stderr").map(([, text]) => text).join("");
@@ -298,7 +303,7 @@ Deno.test("a type error is told before the cell runs, a missing import is one, a
   );
 
   assert.deepEqual(silent.outputs, []);
-  for (const [code, run] of Object.entries(right)) {
+  for (const [code, run] of right) {
     assert.equal(run.reply.status, "ok", `${code}: ${run.outputs}`);
     assert.equal(warnings(run), "", code);
   }
