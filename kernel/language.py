@@ -22,8 +22,8 @@ EMPTY_FILES = 50
 TRIES = 10
 TRY_SECONDS = 0.05
 # An address at which nothing answers: help must never wait for a download.
-OFFLINE = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://[::1]:9")
-ENVIRONMENT = OFFLINE | {
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+ENVIRONMENT = dict.fromkeys(PROXIES, "http://[::1]:9") | {
     "NO_PROXY": "",
     "no_proxy": "",
     "DENO_NO_UPDATE_CHECK": "1",
@@ -206,7 +206,7 @@ class Language:
     async def current(self, module, mark, method):
         """A list of what the service says of a module, and of a mark in its first line.
 
-        The service may handle two messages in the wrong order, and knows none of an excluded folder.
+        The service may handle two messages in the wrong order; of an excluded folder it knows none.
         """
         self.count += 1
         mark, version = mark.format(self.count), str(self.count)

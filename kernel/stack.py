@@ -29,7 +29,7 @@ async def in_cells(traceback, count, code, earlier):
         frame = FRAME.search(line)
         if frame:
             plain = re.sub(r"\x1b\[[\d;]*m", "", line)
-            named = re.search(r"\bat (?:async )?(?:new )?([\w$]+)[\w$.<> ]* (?:\[as .*\] )?\(", plain)
+            named = re.search(r"\bat (?:async )?(?:new )?([\w$]+)[^(]* \(<", plain)
             cells = [(count, code), *reversed(earlier)]
             if named:
                 cells = [cell for cell in cells if declares(cell[1], named[1])] or cells[:1]

@@ -103,8 +103,8 @@ def imports_of(code):
     for found in IMPORT.finditer(masked):
         only_types, clause, quote = found.groups()
         braces = re.search(r"\{(.*?)\}", clause, re.DOTALL)
-        items = [IMPORTED.fullmatch(item.strip()) for item in braces[1].split(",")] if braces else []
-        items = [item for item in items if item]
+        items = braces[1].split(",") if braces else []
+        items = [item for item in map(IMPORTED.fullmatch, map(str.strip, items)) if item]
         outside = re.sub(r"\{.*?\}", "", clause, flags=re.DOTALL).split(",")
         names = [item[3] or item[2] for item in items]
         names += [part.split()[-1] for part in outside if part.strip()]

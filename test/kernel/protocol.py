@@ -276,14 +276,19 @@ def unread(manager, client):
 
 def errors(manager, client):
     client.session.pack = lambda part: json.dumps(part, default=str).encode()
-    run(client, "type T = 1;\ninterface I { a: T }\nfunction thrower(i: I): never { throw Error(`${i}`); }")
+    run(
+        client,
+        "type T = 1;\ninterface I { a: T }\n"
+        "function thrower(i: I): never { throw Error(`${i}`); }",
+    )
     places = {
         "1:7": 'throw new Error("first line")',
         "3:9": '\n\n  throw new Error("blank lines")',
         "1:28": 'const x: number = 1; throw new Error("types")',
-        "2:34": 'import { basename, join } from "node:path"; import type { Stats } from "node:fs";\n'
+        "2:34": 'import { join } from "node:path"; import type { Stats } from "node:fs";\n'
         "const n = (s?: Stats): string => nowhere; n();",
-        "4:10": "enum E { A }\nclass K { constructor(private a: number) {} }\n\nawait 0; nowhere;",
+        "4:10": "enum E { A }\nclass K { constructor(private a: number) {} }\n\n"
+        "await 0; nowhere;",
         "3:6": "const big = {\n  a: 1,\n  b: nowhere,\n};",
     }
     return {
@@ -415,7 +420,8 @@ def checks(manager, client):
         'import * as all from "node:path"; import fs, { readFileSync } from "node:fs";',
         'import pl from "nodejs-polars"; pl.DataFrame({ a: [1] }).height; all.join("a");',
         'const { basename } = await import("node:path"); basename("a/b")',
-        "let best: { x: number } | undefined; let state: 'a' | 'b' = 'a'; let found = null; let any;",
+        "let best: { x: number } | undefined; let state: 'a' | 'b' = 'a';",
+        "let found = null; let any;",
         "best = { x: 1 }; state = 'b'; found = 5; any = [];",
         "best.x + found; any.push(1); if (state === 'b') best = undefined; state",
         "globalThis.hidden = 5; hidden + 1",
