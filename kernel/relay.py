@@ -2,7 +2,7 @@
 
 The stock kernel (`deno jupyter --kernel`, 2.9.8) ends a cell before its output is out, dies of
 SIGINT, drops native output, and gives no message for a syntax error. It runs the cells and
-completes names; the relay answers everything else. Protocol:
+completes the names there are at run time; the relay answers everything else. Protocol:
 https://jupyter-client.readthedocs.io/en/stable/messaging.html
 """
 
@@ -15,6 +15,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,13 +25,27 @@ from history import History
 from jupyter_client.connect import write_connection_file
 from jupyter_client.jsonutil import json_default
 from jupyter_client.session import Session
-from syntax import DENO, error_content, is_complete, syntax_error
+from language import NOT_EXPORTED, NOT_FOUND, Language, warnings_of
+from stack import in_cells
+from syntax import (
+    DENO,
+    call_around,
+    error_content,
+    imports_of,
+    is_complete,
+    open_text,
+    syntax_error,
+)
 
 PRELUDE = Path(__file__).with_name("prelude.js")
 FLUSH_SECONDS = 5
 STOP_SECONDS = 2.5
 END_CELL_SECONDS = 10
 ANSWER_SECONDS = 5
+CHECK_SECONDS = 1
+WARNINGS = 3  # of a cell
+# A name that a module lacks may be a type: the language service knows, which starts in seconds.
+MISSING_SECONDS = 20
 # A training that hears SIGTERM ends its step and writes a checkpoint.
 END_SECONDS = 60
 # Run All sends its cells one by one; those that come this soon after a failed one are aborted.
@@ -78,6 +93,11 @@ MEMBERS = """{{
         return {{ "text/plain": [...new Set(names)].join(" ") }};
     }}
 }}"""
+
+SHOWN = """((text) => ({{
+    [Symbol.for("Jupyter.display")]: () => ({{ "text/plain": text }})
+}}))({0})"""
+MISSING = """await import({0}).then((it) => {1}.filter((name) => !(name in it)).join(" "))"""
 
 # Half of a surrogate pair, which JSON can hold, has no UTF-8.
 REPLACEMENT = "\ufffd".encode()
@@ -131,6 +151,7 @@ class Relay:
         self.text = []  # [name of the stream, texts], not yet shown
         self.count = 0
         self.history = History()
+        self.language = Language()
         self.cell = None  # the last one, running or not
         self.ready = self.closing = False
         self.native = []
@@ -359,6 +380,8 @@ class Relay:
             pass
         self.info = await self.ask("kernel_info_request", {})
         self.ready = True
+        serving = asyncio.ensure_future(self.language.start())
+        serving.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         while True:
             channel, client, request = await self.queue.get()
             with dropping():
@@ -402,10 +425,10 @@ class Relay:
         if not silent:
             self.publish("execute_input", {"code": code, "execution_count": cell.count}, request)
         allow_stdin = asked.get("allow_stdin") is True
-        content = await self.ask(
-            "execute_request",
-            {"code": code, "silent": silent, "store_history": stored, "allow_stdin": allow_stdin},
-        )
+        content = await self.refusal(cell, code)
+        if content is None:
+            execute = {"code": code, "silent": silent, "store_history": stored}
+            content = await self.ask("execute_request", execute | {"allow_stdin": allow_stdin})
         answer = None if cell.given_up else await self.flush(FLUSH_SECONDS)
         if content["status"] == "ok":
             content["user_expressions"] = {
@@ -416,6 +439,11 @@ class Relay:
             self.print("stderr", INCOMPLETE)
         if content["status"] == "error":
             content |= await self.error(cell, content, answer or {})
+            earlier = [item[:2] for item in self.history.cells]
+            with contextlib.suppress(OSError, ValueError):
+                content["traceback"] = await in_cells(
+                    content["traceback"], cell.count, code, earlier
+                )
             cell.errors = [{key: content[key] for key in ("ename", "evalue", "traceback")}]
         for error in [] if silent else cell.errors:
             self.publish("error", error, request)
@@ -430,6 +458,63 @@ class Relay:
         for item in queued:
             with dropping():
                 await self.answer(*item)
+
+    async def refusal(self, cell, code):
+        """Warns of a cell's type errors. The content of its reply if it must not run, else None."""
+        checked = asyncio.ensure_future(self.language.run(code))
+        checked.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        end = time.monotonic() + (CHECK_SECONDS if self.language.idle else 0)
+        missing = await self.missing(code)
+        if missing:
+            end = time.monotonic() + MISSING_SECONDS
+        while not checked.done() and time.monotonic() < end and not cell.stopped:
+            await asyncio.wait([checked], timeout=min(end - time.monotonic(), 0.1))
+        module = None
+        if checked.done() and not checked.cancelled() and not checked.exception():
+            module = checked.result()
+        refusal = None
+        if cell.stopped:
+            refusal = ENDED
+        elif module:
+            refusal = not_exported(module, missing)
+        if refusal:
+            if module:
+                module.refused = True
+            return {"status": "error"} | refusal
+        if module:
+            await self.warn(module)
+        return None
+
+    async def missing(self, code):
+        """(name, module) of what a cell imports and is not there, or is a type."""
+        missing = []
+        for item in imports_of(code):
+            if item.values:
+                names = MISSING.format(json.dumps(item.module), json.dumps(item.values))
+                names = await self.text_of(names)
+                missing += [(name, item.module) for name in names.split()]
+        return missing
+
+    async def warn(self, module):
+        """Prints the type errors of a cell. Names that exist at run time are no errors."""
+        warnings = warnings_of(module)
+        names = [re.search(r"'([\w$]+)'", error[3]) for error in warnings if error[0] in NOT_FOUND]
+        there = " + ".join(
+            f'(typeof {name[1]} === "undefined" ? "" : " {name[1]}")' for name in names if name
+        )
+        there = (await self.text_of(there)).split() if there else []
+        warnings = [
+            (line, column, message)
+            for code, line, column, message in warnings
+            if not (code in NOT_FOUND and re.search(r"'([\w$]+)'", message)[1] in there)
+        ]
+        for line, column, message in warnings[:WARNINGS]:
+            self.print("stderr", f"Type error in line {line}, column {column}: {message}\n")
+
+    async def text_of(self, expression):
+        """The text that an expression gives; none if it fails."""
+        value = await self.evaluate(SHOWN.format(expression))
+        return value.get("data", {}).get("text/plain", "")
 
     def finish(self, cell, content):
         content = content | {"execution_count": cell.count}
@@ -489,20 +574,57 @@ class Relay:
         return unknown(kind) if kind.endswith("_request") else None
 
     async def complete(self, code, position):
+        known = await in_time(self.language.complete(code, position)) or []
+        before = code[:position]
+        text = open_text(before)
+        if text is not None:
+            if not re.search(r"\b(from|import)\s*\(?\s*$", before[:text]):
+                known += await self.files(before[text], before[text + 1 :], position)
+            known = [item for item in known if item[1].startswith(before[item[0] :])]
+            return completions(known, position, position)
         reply = await self.ask("complete_request", {"code": code, "cursor_pos": position})
         member = re.search(r"([\w$.]+)\.([\w$]*)$", code[:position])
         if member and not reply["matches"]:  # the stock kernel knows no members of a string
             names = await self.evaluate(MEMBERS.format(member[1]))
             names = names.get("data", {}).get("text/plain", "").split()
             reply["matches"] = [name for name in names if name.startswith(member[2])]
-        return reply
+        braces = re.search(r"\bimport\s+(type\s+)?([\w$]+\s*,\s*)?\{[^}]*$", before)
+        # Globals are the stock kernel's to tell.
+        known = [item for item in known if braces or item[2] < "15"]
+        word = re.search(r"[\w$]*$", before)
+        start = position - len(word[0])
+        names = [] if braces else reply["matches"]
+        if names and reply["cursor_start"] != start:
+            return reply
+        known = [item for item in known if item[1].startswith(word[0])]
+        known += [(start, name, "") for name in names]
+        return completions(known, start, position)
+
+    async def files(self, quote, text, position):
+        """What a path that a cell begins may lead to."""
+        folder, slash, start = re.sub(r"\\(.)", r"\1", text).rpartition("/")
+        path = Path(await self.text_of("Deno.cwd()"), folder + slash)
+        names = []
+        with contextlib.suppress(OSError, ValueError):
+            for entry in path.iterdir():
+                if entry.name.startswith(start) and (start or not entry.name.startswith(".")):
+                    name = re.sub(rf"[\\{quote}]", r"\\\g<0>", entry.name)
+                    names.append(name + "/" * entry.is_dir())
+        return [(position - len(start), name, "") for name in sorted(names)]
 
     async def inspect(self, code, position):
-        name = re.search(r"[\w$.]*$", code[:position])[0] + re.match(r"[\w$]*", code[position:])[0]
+        rest = re.match(r"[\w$]*", code[position:])[0]
+        name = re.search(r"[\w$.]*$", code[:position])[0] + rest
+        places = [position, position - 1] if re.search(r"[\w$]$", code[:position]) else [position]
+        call = call_around(code, position)
+        places += [] if call is None else [call - 1]
+        hover = asyncio.ensure_future(in_time(self.language.hover(code, places)))
         value = await self.evaluate(name) if name else {"status": "error"}
-        found = value["status"] == "ok"
-        data = value["data"] if found else {}
-        return {"status": "ok", "found": found, "data": data, "metadata": {}}
+        data = value["data"] if value["status"] == "ok" else {}
+        described = await hover
+        if described:
+            data = beside(described, data)
+        return {"status": "ok", "found": bool(data), "data": data, "metadata": {}}
 
     async def evaluate(self, expression):
         """The value of an expression, as a user expression's is told."""
@@ -586,6 +708,46 @@ class Relay:
 def without_colours(data):
     text = data.get("text/plain")
     return data | {"text/plain": re.sub(r"\x1b\[[\d;]*m", "", text)} if text else data
+
+
+async def in_time(answer):
+    """What the language service answers; None if it fails or takes too long."""
+    with contextlib.suppress(Exception):
+        return await asyncio.wait_for(answer, CHECK_SECONDS)
+
+
+def completions(known, start, end):
+    """A complete_reply of (start, text, …): what replaces most of the line comes alone."""
+    start = min([item[0] for item in known], default=start)
+    matches = list(dict.fromkeys(item[1] for item in known if item[0] == start))
+    return {"status": "ok", "matches": matches, "cursor_start": start, "cursor_end": end,
+            "metadata": {}}  # fmt: skip
+
+
+def beside(described, data):
+    """What the language service says, and below it the value."""
+    value = data.get("text/plain", "")
+    if re.match(r"\[(class|\w*Function)\b", value):
+        value = ""
+    shown = data.get("text/html") or (f"```\n{value}\n```" if value else "")
+    plain = re.sub(r"^```\w*\n|^```$\n?", "", described, flags=re.MULTILINE)
+    return {
+        "text/plain": "\n\n".join(part for part in (value, plain.strip()) if part),
+        "text/markdown": "\n\n".join(part for part in (described, shown) if part),
+    }
+
+
+def not_exported(module, missing):
+    """The error of a cell that imports what is not there; None if there is none."""
+    for code, line, column, message in module.errors:
+        name = re.search(r"member (?:named )?'([\w$]+)'|'([\w$]+)' locally", message)
+        for wanted, source in missing:
+            if code in NOT_EXPORTED and name and wanted in name.groups():
+                near = re.search(r"Did you mean '([\w$]+)'", message)
+                evalue = f"'{source}' exports no '{wanted}' (line {line}, column {column})"
+                evalue += f". Did you mean '{near[1]}'?" if near else ""
+                return error_content("SyntaxError", evalue)
+    return None
 
 
 def unknown(kind):

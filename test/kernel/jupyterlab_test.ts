@@ -57,6 +57,38 @@ Deno.test({
 });
 
 Deno.test({
+  name: "JupyterLab shows JSDoc at Shift-Tab, and completes an option at Tab",
+  ignore: !browserFile,
+  async fn() {
+    const sources = [
+      `import { addLora, loadDataset } from "lightweight-finetuning";`,
+      "loadDataset",
+      "addLora(null as any, { lora",
+    ];
+    await inJupyterLab(sources, async (page) => {
+      const at = async (index: number) => {
+        await page.locator(".jp-CodeCell").nth(index).locator(".cm-line").first().click();
+        await page.keyboard.press("End");
+      };
+      await at(0);
+      await page.keyboard.press("Control+Enter");
+      await page.getByText("[1]:").first().waitFor();
+      const tooltip = page.locator(".jp-Tooltip").getByText("Loads texts and their classes");
+      const isThere = () => tooltip.waitFor({ timeout: 3000 }).then(() => true, () => false);
+      do {
+        await page.keyboard.press("Escape");
+        await at(1);
+        await page.keyboard.press("Shift+Tab");
+      } while (!await isThere()); // until the language service has started
+      await page.keyboard.press("Escape");
+      await at(2);
+      await page.keyboard.press("Tab");
+      await page.locator(".jp-Completer").getByText("loraAlpha").first().waitFor();
+    });
+  },
+});
+
+Deno.test({
   name: "JupyterLab's Stop ends a listening cell, and all variables stay",
   ignore: !browserFile,
   async fn() {

@@ -2,10 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import zmq
 from fuzz import frames
@@ -58,6 +61,14 @@ def group(manager):
     rows = subprocess.run(ps, capture_output=True, text=True, check=True).stdout.splitlines()
     mine = [row.split(maxsplit=2) for row in rows]
     return [row[2] for row in mine if row[0] == str(manager.provisioner.pgid) and row[1][0] != "Z"]
+
+
+def processes(manager):
+    """(pid, command) of the kernel's group."""
+    ps = ["ps", "-eo", "pgid=,pid=,args="]
+    rows = subprocess.run(ps, capture_output=True, text=True, check=True).stdout.splitlines()
+    mine = [row.split(maxsplit=2) for row in rows]
+    return [row[1:] for row in mine if row[0] == str(manager.provisioner.pgid)]
 
 
 def group_after(manager, seconds=5):
@@ -265,7 +276,24 @@ def unread(manager, client):
 
 def errors(manager, client):
     client.session.pack = lambda part: json.dumps(part, default=str).encode()
+    run(
+        client,
+        "type T = 1;\ninterface I { a: T }\n"
+        "function thrower(i: I): never { throw Error(`${i}`); }",
+    )
+    places = {
+        "1:7": 'throw new Error("first line")',
+        "3:9": '\n\n  throw new Error("blank lines")',
+        "1:28": 'const x: number = 1; throw new Error("types")',
+        "2:34": 'import { join } from "node:path"; import type { Stats } from "node:fs";\n'
+        "const n = (s?: Stats): string => nowhere; n();",
+        "4:10": "enum E { A }\nclass K { constructor(private a: number) {} }\n\n"
+        "await 0; nowhere;",
+        "3:6": "const big = {\n  a: 1,\n  b: nowhere,\n};",
+    }
     return {
+        "places": [(place, run(client, code)) for place, code in places.items()],
+        "earlier": run(client, "thrower(1 as any as I)"),
         "cause": run(
             client, 'throw new Error("top", { cause: new RangeError("below", { cause: "root" }) })'
         ),
@@ -302,6 +330,123 @@ def answers(manager, client):
         "debug": ask(
             "debug_request", {"seq": 3, "type": "request", "command": "initialize"}, "control"
         ),
+    }
+
+
+def help_ready(client):
+    """Waits for the language service, which starts in the background."""
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        request = client.inspect("Deno.cwd", 8)
+        outputs_until_idle(client, request)
+        if "text/markdown" in reply_to(client, request)["data"]:
+            return
+        time.sleep(0.2)
+    raise TimeoutError(f"no help within {SECONDS} s")
+
+
+def help(manager, client):
+    """Asks for help and completions where a bar stands."""
+
+    def at(ask, marked):
+        position = marked.index("|")
+        return reply_to(client, ask(marked.replace("|", "", 1), position))
+
+    help_ready(client)
+    folder = tempfile.mkdtemp()
+    for name in ("réponses 😀.csv", "two words.csv", ".hidden", 'q"uote.csv'):
+        Path(folder, name).touch()
+    Path(folder, "data").mkdir()
+    run(client, f"Deno.chdir({json.dumps(folder)})")
+    library = '"lightweight-finetuning"'
+    run(client, f"import {{ addLora, loadDataset, Trainer }} from {library}; let model: any;")
+    run(client, 'const kept = { a: [1], "é": 2 }; const frame = Deno.jupyter.html`<b>5</b>`;')
+    inspected = {
+        "library": "loadData|set('x')",
+        "inBrackets": "loadDataset('x', |)",
+        "option": "loadDataset('x', { see|d: 1 })",
+        "deno": "Deno.readText|File",
+        "variable": '"😀"; kept|',
+        "html": "frame|",
+        "draft": "const later = new Map([[1, true]]);\nlat|er",
+        "nothing": "1 + |",
+    }
+    completed = {
+        "names": f"import {{ loadD| }} from {library}",
+        "module": 'import { x } from "lightweight-finetuning/h|"',
+        "learn": "new Trainer(model, { learn|",
+        "r": '"é😀"; addLora(model, { r|',
+        "choices": 'new Trainer(model, { lrSchedulerType: "co|" })',
+        "files": 'loadDataset("|")',
+        "space": 'loadDataset("two w|',
+        "astral": '"😀"; loadDataset("rép|',
+        "folder": 'loadDataset("da|ta")',
+        "runTime": "ke|",
+        "own": "const longName = 1; longN|",
+    }
+    answers = {
+        "inspected": {name: at(client.inspect, code) for name, code in inspected.items()},
+        "completed": {name: at(client.complete, code) for name, code in completed.items()},
+    }
+    shutil.rmtree(folder)
+    return answers
+
+
+def checks(manager, client):
+    """Runs cells with type errors, and cells with none that might be taken for one."""
+    help_ready(client)
+    library = '"lightweight-finetuning"'
+    wrong = {
+        "assigned": 'console.log("runs");\nconst wrong: number = "x";',
+        "option": f'import {{ Trainer }} from {library};\nconst train = () => '
+        "new Trainer(null as any, { learningRat: 1 });",
+        "unknown": "const longNames = 1;\nlongName",
+        "many": "const n = 1; n.a; n.b; n.c; n.d; n.e;",
+        "column": 'const m = 1; "é😀"; m.a;',
+    }
+    missing = {
+        "name": f'console.log("ran");\nimport {{ loadDatset }} from {library};',
+        "noneNear": 'console.log("ran"); import { zork } from "node:path";',
+    }
+    right = [
+        "const a = 1; const gone = 2; function f() { return 1; } class K { a = 1; }",
+        'const a = "x"; function f(x: string) { return x; } class K { b = 1; } new K().b',
+        "a.toUpperCase() + f(a)",
+        "const a = [1]; a[0]!.toFixed()",
+        "const a = a.map(String); a.join()",
+        f"import {{ Trainer, type TrainerOptions, TrainResult }} from {library};\n"
+        "const result: TrainResult | undefined = undefined;",
+        f"import {{ Trainer }} from {library}; const made = (o: TrainerOptions) => o;",
+        'import * as all from "node:path"; import fs, { readFileSync } from "node:fs";',
+        'import pl from "nodejs-polars"; pl.DataFrame({ a: [1] }).height; all.join("a");',
+        'const { basename } = await import("node:path"); basename("a/b")',
+        "let best: { x: number } | undefined; let state: 'a' | 'b' = 'a';",
+        "let found = null; let any;",
+        "best = { x: 1 }; state = 'b'; found = 5; any = [];",
+        "best.x + found; any.push(1); if (state === 'b') best = undefined; state",
+        "globalThis.hidden = 5; hidden + 1",
+        "hidden",
+        "function loose(x) { const unused = 1; return x; }",
+        "for (const a of [1]) a.toFixed();",
+        "a.join(); { const a = 1; a.toFixed(); }",
+        "{ a: 1, b: 2 }",
+        "await Promise.resolve(1)",
+        "Deno.jupyter.md`x`",
+        "const s = `\nimport { nothing } from 'node:path';\n`; s.length",
+        "type Pair<T> = [T, T]; interface Box { pair: Pair<number> } enum E { A }",
+        "const box: Box = { pair: [1, 2] }; const e: E = E.A; e",
+    ]
+    answers = {
+        "wrong": {name: run(client, code) for name, code in wrong.items()},
+        "missing": {name: run(client, code) for name, code in missing.items()},
+        "silent": run(client, "const quiet = 'x';", silent=True),
+        "right": [(code, run(client, code)) for code in ["quiet.length", *right, *right]],
+    }
+    [service] = [row for row in processes(manager) if row[1].endswith("lsp")]
+    os.kill(int(service[0]), signal.SIGKILL)
+    return answers | {
+        "without": run_all(client, ['const q: number = "x"; 1', *wrong.values()])[0],
+        "found": reply_to(client, client.inspect("Math.abs", 8))["found"],
     }
 
 

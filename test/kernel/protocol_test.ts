@@ -187,9 +187,14 @@ Deno.test("a client that does not read costs no more than 10,000 messages", asyn
 
 Deno.test("an error shows its causes, and whatever is thrown is told", async () => {
   const scene = await play<
-    Record<"cause" | "object" | "bare" | "text" | "value" | "printed" | "sent" | "after", Run>
+    & Record<"cause" | "object" | "bare" | "text" | "value" | "printed" | "sent" | "after", Run>
+    & { places: [string, Run][]; earlier: Run }
   >("errors");
   const shown = (run: Run) => run.outputs[0]!.join("\n");
+  for (const [place, run] of scene.places) {
+    assert.match(shown(run), new RegExp(`at .*<anonymous>:${place}\\b`), shown(run));
+  }
+  assert.match(shown(scene.earlier), /at thrower \(cell \[1\]:3:39\)\n +at <anonymous>:1:1/);
   assert.match(
     shown(scene.cause),
     /^error\nError\ntop\nError: top\n.+\n.+RangeError: below[^]+"root"/,
@@ -224,13 +229,99 @@ Deno.test("every request has an answer, and a silent cell shows nothing", async 
   assert.deepEqual([scene.silent.outputs, scene.silent.reply.status], [[], "ok"]);
   assert.deepEqual([scene.silent_error.outputs, scene.silent_error.reply.status], [[], "error"]);
   assert.deepEqual(scene.member.matches, ["toFixed"]);
-  assert.deepEqual([scene.inspect.found, scene.inspect.data], [true, { "text/plain": "6" }]);
+  assert.equal(scene.inspect.found, true);
+  assert.match(scene.inspect.data["text/plain"]!, /^6\b/);
   assert.deepEqual([scene.inspect_nothing.found, scene.inspect_nothing.data], [false, {}]);
   const unknown = error("UnknownRequest", "the Deno kernel does not know 'odd_request'");
   assert.partialDeepStrictEqual(scene.unknown, unknown);
   assert.partialDeepStrictEqual(scene.unknown_control, unknown);
   assert.equal(scene.malformed.status, "error");
   assert.partialDeepStrictEqual(scene.debug, { request_seq: 3, success: false });
+});
+
+Deno.test("Shift-Tab shows signature, JSDoc, type and value; Tab completes what is not run", async () => {
+  const { inspected, completed } = await play<{
+    inspected: Record<string, { found: boolean; data: Record<string, string> }>;
+    completed: Record<string, { matches: string[]; cursor_start: number; cursor_end: number }>;
+  }>("help");
+  const shown = (name: string) => inspected[name]!.data["text/markdown"]!;
+  assert.match(shown("library"), /loadDataset\(source: string[^]*Loads texts and their classes/);
+  assert.equal(shown("inBrackets"), shown("library"));
+  assert.match(shown("option"), /RowOptions\.seed\?: number[^]*Draws the rows/);
+  assert.match(shown("deno"), /Deno\.readTextFile\(path[^]*entire contents of a file/);
+  assert.doesNotMatch(shown("deno"), /deno:\/asset/);
+  assert.match(shown("variable"), /a: number\[\];[^]*\{ a: \[ 1 \], "?é"?: 2 \}/);
+  assert.match(inspected.variable!.data["text/plain"]!, /^\{ a: \[ 1 \][^]*a: number\[\];/);
+  assert.match(shown("html"), /<b>5<\/b>/);
+  assert.match(shown("draft"), /later: Map<number, boolean>/);
+  assert.equal(inspected.nothing!.found, false);
+
+  const found = (name: string) => {
+    const { matches, cursor_start, cursor_end } = completed[name]!;
+    return [matches, cursor_start, cursor_end];
+  };
+  assert.deepEqual(found("names"), [["loadDataset"], 9, 14]);
+  assert.deepEqual(found("module"), [["lightweight-finetuning/hub"], 19, 43]);
+  assert.deepEqual(found("learn"), [["learningRate"], 21, 26]);
+  assert.deepEqual(completed.r!.matches.slice(0, 2), ["r", "rankPattern"]);
+  assert.deepEqual(found("r").slice(1), [23, 24]);
+  assert.deepEqual(found("choices")[0], ["cosine", "constant", "constant_with_warmup"]);
+  const files = ["data/", 'q\\"uote.csv', "réponses 😀.csv", "two words.csv"];
+  assert.deepEqual(found("files"), [files, 13, 13]);
+  assert.deepEqual(found("space"), [["two words.csv"], 13, 18]);
+  assert.deepEqual(found("astral"), [["réponses 😀.csv"], 18, 21]);
+  assert.deepEqual(found("folder"), [["data/"], 13, 15]);
+  assert.deepEqual(found("runTime"), [["kept"], 0, 2]);
+  assert.deepEqual(found("own"), [["longName"], 20, 25]);
+});
+
+Deno.test("a type error is told before the cell runs, a missing import is one, and nothing else", async () => {
+  const { wrong, missing, right, silent, without, found } = await play<
+    & Record<"wrong" | "missing", Record<string, Run>>
+    & { right: [string, Run][]; silent: Run; without: Run; found: boolean }
+  >("checks");
+  const warnings = (run: Run) =>
+    run.outputs.filter(([kind]) => kind === "stderr").map(([, text]) => text).join("");
+  assert.equal(
+    warnings(wrong.assigned!),
+    "Type error in line 2, column 7: Type 'string' is not assignable to type 'number'.\n",
+  );
+  assert.deepEqual(wrong.assigned!.outputs.map(([kind]) => kind), ["stderr", "stdout"]);
+  assert.match(warnings(wrong.option!), /^Type error in line 2, .*'learningRat'.*'learningRate'/);
+  assert.match(warnings(wrong.unknown!), /Cannot find name 'longName'. Did you mean 'longNames'/);
+  assert.equal(warnings(wrong.many!).split("\n").length, 3 + 1);
+  assert.match(warnings(wrong.column!), /line 1, column 22: Property 'a'/);
+
+  assert.deepEqual(missing.name!.outputs.map(([kind, , evalue]) => [kind, evalue]), [[
+    "error",
+    "'lightweight-finetuning' exports no 'loadDatset' (line 2, column 10). Did you mean 'loadDataset'?",
+  ]]);
+  assert.equal(missing.name!.reply.status, "error");
+  assert.match(
+    missing.noneNear!.outputs.join(),
+    /^error,SyntaxError,'node:path' exports no 'zork'/,
+  );
+
+  assert.deepEqual(silent.outputs, []);
+  for (const [code, run] of right) {
+    assert.equal(run.reply.status, "ok", `${code}: ${run.outputs}`);
+    assert.equal(warnings(run), "", code);
+  }
+  assert.deepEqual(without.outputs, result("1"));
+  assert.ok(found);
+});
+
+Deno.test("the cells of all notebooks have no type errors", async () => {
+  const names = ["01-load", "02-tokenize", "03-full-finetune", "04-lora-finetune", "05-evaluate"];
+  const files = names.map((name) => `${root}notebooks/${name}.ipynb`);
+  const { stdout } = await new Deno.Command(`${root}.venv/bin/python`, {
+    args: [`${root}test/kernel/notebooks.py`, ...files],
+  }).output();
+  const results: Record<string, { warnings: unknown[]; seconds: number[] }> = JSON.parse(
+    new TextDecoder().decode(stdout),
+  );
+  assert.deepEqual(Object.keys(results), names);
+  for (const [name, { warnings }] of Object.entries(results)) assert.deepEqual(warnings, [], name);
 });
 
 Deno.test("10,000 mutated messages to all ports end nothing", async () => {
