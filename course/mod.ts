@@ -6,6 +6,7 @@
  */
 
 export { type BaseModel, fetchBaseModel, type FolderModel, type WheelModel } from "./base_model.ts";
+export { loraDrawing, type LoraSizes } from "./drawing.ts";
 export {
   buildMetrics,
   METHOD_KEYS,
