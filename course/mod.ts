@@ -7,6 +7,7 @@
 
 export { type BaseModel, fetchBaseModel, type FolderModel, type WheelModel } from "./base_model.ts";
 export { asRows, besideOriginal, compareTrainings, conclusions, whatWeSaw } from "./findings.ts";
+export { loraDrawing, type LoraSizes } from "./drawing.ts";
 export {
   buildMetrics,
   METHOD_KEYS,

@@ -64,6 +64,7 @@ export type { EncoderConfig, LayerNames } from "./model/families/family.ts";
 export type { Linear } from "./model/linear.ts";
 export { memoryFootprint, type ParameterCount, trainableParameters } from "./model/parameters.ts";
 export { saveModel } from "./model/save.ts";
+export { structure } from "./model/structure.ts";
 export { checkOptions } from "./options.ts";
 export { openSafetensors, readSafetensors, writeSafetensors } from "./safetensors/safetensors.ts";
 export type {

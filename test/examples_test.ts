@@ -26,22 +26,35 @@ function examplesOf(file: URL): string[] {
   );
 }
 
+/** The TypeScript of a Markdown page, whose blocks go on from each other as a notebook's cells do. */
+function codeOf(page: URL): string {
+  const blocks = Deno.readTextFileSync(page).matchAll(/^( *)```ts\n([^]*?)^\1```$/gm);
+  return Array.from(blocks, ([, , code]) => code!).join("\n");
+}
+
+const PAGES = [
+  ...["README.md", "CONTRIBUTING.md", "lib/README.md"].map((page) => new URL(page, root)),
+  ...walk(new URL("docs/", root), ".md"),
+];
+
 Deno.test("every example in the documentation type-checks", async () => {
   const folder = await Deno.makeTempDir();
   await Deno.symlink(fileURLToPath(new URL("node_modules", root)), `${folder}/node_modules`);
   try {
     const files: string[] = [];
+    const add = async (origin: URL, code: string) => {
+      files.push(`${folder}/${files.length}.ts`);
+      const source = `// ${origin.href.slice(root.href.length)}\n${code}\nexport {};\n`;
+      await Deno.writeTextFile(files.at(-1)!, source);
+    };
     for (
       const file of ["lib/", "course/", "report/"].flatMap((room) =>
         walk(new URL(room, root), ".ts")
       )
     ) {
-      for (const example of examplesOf(file)) {
-        files.push(`${folder}/${files.length}.ts`);
-        const source = `// ${file.href.slice(root.href.length)}\n${example}\nexport {};\n`;
-        await Deno.writeTextFile(files.at(-1)!, source);
-      }
+      for (const example of examplesOf(file)) await add(file, example);
     }
+    for (const page of PAGES) await add(page, codeOf(page));
     assert.ok(files.length > 30);
     // An example may name what it does not use.
     const config = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));

@@ -9,6 +9,7 @@ export { accuracyChart, confusionChart, lossChart } from "./charts.ts";
 export type { AccuracyBar, Chart } from "./charts.ts";
 export { escapeMarkdown, markdownCode, toYaml, visible } from "../text.ts";
 export { escapeHtml, type Grid, gridHtml, gridText } from "./grid.ts";
+export { type Drawing, showDrawing } from "./drawing.ts";
 export { showProgress } from "./progress.ts";
 export { showTable, type TableOptions } from "./table.ts";
 export { showTraining } from "./training.ts";

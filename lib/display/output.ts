@@ -1,8 +1,8 @@
 /** One output in several media types; each front end shows the best that it supports. */
 export type MimeBundle = Record<string, unknown>;
 
-/** Shows a bundle. */
-export type Output = (bundle: MimeBundle) => Promise<void>;
+/** Shows a bundle; its metadata are by media type. */
+export type Output = (bundle: MimeBundle, metadata?: MimeBundle) => Promise<void>;
 
 interface Jupyter {
   broadcast(type: string, content: Record<string, unknown>): Promise<void>;
@@ -26,17 +26,17 @@ function openOutput(): Output | undefined {
   if (!link) return undefined;
   const transient = { display_id: crypto.randomUUID() };
   let type = "display_data";
-  return (data) => {
-    const sent = link.broadcast(type, { data, metadata: {}, transient });
+  return (data, metadata = {}) => {
+    const sent = link.broadcast(type, { data, metadata, transient });
     type = "update_display_data";
     return sent;
   };
 }
 
 /** Shows a bundle in the running notebook cell; outside Jupyter, prints its plain text. */
-export async function show(bundle: MimeBundle): Promise<void> {
+export async function show(bundle: MimeBundle, metadata?: MimeBundle): Promise<void> {
   const output = openOutput();
-  if (output) await output(bundle);
+  if (output) await output(bundle, metadata);
   else console.log(bundle["text/plain"]);
 }
 

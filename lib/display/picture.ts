@@ -2,14 +2,12 @@ import type { Buffer } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { type Canvas, createCanvas, GlobalFonts } from "@napi-rs/canvas";
-import { Resvg } from "@resvg/resvg-js";
 import { JSDOM } from "jsdom";
 import { type SvgElement, textBox } from "./boxes.ts";
 import type { Chart } from "./charts.ts";
+import { font, render } from "./svg.ts";
 
-// The only font comes from an npm package, so that a machine without fonts draws the same picture.
 const require = createRequire(import.meta.url);
-const font = require.resolve("@expo-google-fonts/open-sans/400Regular/OpenSans_400Regular.ttf");
 
 /** Draws what `drawPng` promises. */
 export async function drawPicture({ data, layout }: Chart, scale: number): Promise<Buffer> {
@@ -22,11 +20,7 @@ export async function drawPicture({ data, layout }: Chart, scale: number): Promi
   const svg: string = await Plotly.Snapshot.toSVG(element, "svg");
   Plotly.purge(element);
   element.remove();
-  return new Resvg(svg, {
-    fitTo: { mode: "zoom", value: scale },
-    imageRendering: 1, // a heatmap is an image of one pixel a cell, to be enlarged without blur
-    font: { fontFiles: [font], loadSystemFonts: false, defaultFontFamily: "Open Sans" },
-  }).render().asPng();
+  return render(svg, scale).asPng();
 }
 
 // deno-lint-ignore no-explicit-any

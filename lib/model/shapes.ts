@@ -41,8 +41,9 @@ function encoderShapes(family: Family, config: EncoderConfig) {
     token_type_embeddings: config.typeVocabSize,
     position_embeddings: config.maxPositionEmbeddings,
   };
-  const shapes: Record<string, number[]> = norm(`${prefix}embeddings.LayerNorm`, E);
+  const shapes: Record<string, number[]> = {};
   for (const table of embeddings) shapes[`${prefix}embeddings.${table}.weight`] = [rows[table], E];
+  Object.assign(shapes, norm(`${prefix}embeddings.LayerNorm`, E));
   if (E !== H) Object.assign(shapes, linearShapes(`${prefix}embeddings_project`, H, E));
   for (let i = 0; i < config.numHiddenLayers; i++) {
     const names = layer(i);

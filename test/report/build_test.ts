@@ -48,7 +48,7 @@ function resources(html: string): string[] {
   const inStyles = [...html.matchAll(/(?:@import\s+|url\()\s*["']?([^"')\s;]+)/g)];
   const inScripts = [...html.matchAll(/\.src = "([^"]*)"/g)];
   return [...inTags, ...inStyles, ...inScripts].map(([, address]) => address!)
-    .filter((address) => !address.startsWith("data:image/png;base64,"));
+    .filter((address) => !/^data:image\/(png|svg\+xml);base64,/.test(address));
 }
 
 Deno.test("buildReport makes pages that need no network", async (t) => {
@@ -64,9 +64,14 @@ Deno.test("buildReport makes pages that need no network", async (t) => {
         "text/plain": 'Accuracy "a"',
       },
     }];
+    const drawing = {
+      output_type: "display_data",
+      metadata: { "image/png": { width: 4, height: 4 } },
+      data: { "image/svg+xml": "<svg/>", "image/png": "", "text/plain": "A <drawing>" },
+    };
     const words = "# Load & look\n\nLoads the *data*\nand [looks](https://example.org). More.\n";
     await writeFile(path("01-load.ipynb"), notebook(words, outputs));
-    await writeFile(path("02-train.ipynb"), notebook("# Train\n\nTrains it"));
+    await writeFile(path("02-train.ipynb"), notebook("# Train\n\nTrains it", [drawing]));
     await writeFile(path("metrics.json"), JSON.stringify(metrics));
     const notebooks = [path("01-load.ipynb"), path("02-train.ipynb")];
     const index = await buildReport(notebooks, path("report"), path("metrics.json"));
@@ -96,6 +101,12 @@ Deno.test("buildReport makes pages that need no network", async (t) => {
         image.slice(-200),
       );
       assert.doesNotMatch(train, /application\/json/);
+    });
+
+    await t.step("a drawing keeps its lines and its words", () => {
+      const [image] = train.match(/<img [^>]*>/)!;
+      assert.ok(image.includes(`src="data:image/svg+xml;base64,${btoa("<svg/>")}"`), image);
+      assert.ok(/alt="A (&lt;|&#60;)drawing(&gt;|&#62;)"/.test(image), image);
     });
 
     await t.step("pages link to each other", () => {
