@@ -5,7 +5,7 @@ import { type Canvas, createCanvas, GlobalFonts } from "@napi-rs/canvas";
 import { Resvg } from "@resvg/resvg-js";
 import { JSDOM } from "jsdom";
 import { type SvgElement, textBox } from "./boxes.ts";
-import type { Chart } from "./charts.ts";
+import type { Chart } from "./figure.ts";
 
 // The only font comes from an npm package, so that a machine without fonts draws the same picture.
 const require = createRequire(import.meta.url);
