@@ -42,8 +42,15 @@ export type { Chart } from "./display/figure.ts";
 export { showProgress } from "./display/progress.ts";
 export { showTable, type TableOptions } from "./display/table.ts";
 export { showTraining } from "./display/training.ts";
+export {
+  type Calibration,
+  calibration,
+  type CalibrationOptions,
+  type ReliabilityBin,
+} from "./evaluate/calibration.ts";
 export { type Classification, classify, type ClassifyOptions } from "./evaluate/classify.ts";
 export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluate/evaluate.ts";
+export { mcnemar, type PairedComparison } from "./evaluate/mcnemar.ts";
 export {
   averageMetrics,
   classMetrics,
