@@ -38,12 +38,19 @@ export { type Device, type DeviceOptions, openDevice } from "./device/device.ts"
 export type { Key } from "./device/philox.ts";
 export { createRandom, permutation, type Random } from "./device/random.ts";
 export { showChart } from "./display/chart.ts";
-export type { Chart } from "./display/charts.ts";
+export type { Chart } from "./display/figure.ts";
 export { showProgress } from "./display/progress.ts";
 export { showTable, type TableOptions } from "./display/table.ts";
 export { showTraining } from "./display/training.ts";
+export {
+  type Calibration,
+  calibration,
+  type CalibrationOptions,
+  type ReliabilityBin,
+} from "./evaluate/calibration.ts";
 export { type Classification, classify, type ClassifyOptions } from "./evaluate/classify.ts";
 export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluate/evaluate.ts";
+export { mcnemar, type PairedComparison } from "./evaluate/mcnemar.ts";
 export {
   averageMetrics,
   classMetrics,

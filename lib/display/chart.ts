@@ -1,5 +1,5 @@
 import type { Buffer } from "node:buffer";
-import type { Chart } from "./charts.ts";
+import type { Chart } from "./figure.ts";
 import { show } from "./output.ts";
 
 /**

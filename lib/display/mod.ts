@@ -5,8 +5,10 @@
  */
 
 export { drawPng, showChart } from "./chart.ts";
-export { accuracyChart, confusionChart, lossChart } from "./charts.ts";
-export type { AccuracyBar, Chart } from "./charts.ts";
+export { type AccuracyBar, accuracyChart } from "./accuracy_charts.ts";
+export { confusionChart } from "./confusion_chart.ts";
+export type { Chart } from "./figure.ts";
+export { lossChart } from "./training_charts.ts";
 export { escapeMarkdown, markdownCode, toYaml, visible } from "../text.ts";
 export { escapeHtml, type Grid, gridHtml, gridText } from "./grid.ts";
 export { type Drawing, showDrawing } from "./drawing.ts";

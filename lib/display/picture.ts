@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { type Canvas, createCanvas, GlobalFonts } from "@napi-rs/canvas";
 import { JSDOM } from "jsdom";
 import { type SvgElement, textBox } from "./boxes.ts";
-import type { Chart } from "./charts.ts";
+import type { Chart } from "./figure.ts";
 import { font, render } from "./svg.ts";
 
 const require = createRequire(import.meta.url);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createCanvas, loadImage } from "@napi-rs/canvas";
 import { showChart } from "../../lib/display/chart.ts";
-import { accuracyChart, type Chart, confusionChart, lossChart } from "../../lib/display/charts.ts";
+import { accuracyChart, type Chart, confusionChart, lossChart } from "../../lib/display/mod.ts";
 import { drawPng } from "../../lib/display/chart.ts";
 import { inJupyter } from "../helpers/jupyter.ts";
 

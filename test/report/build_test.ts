@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultSettings, type RunMetrics } from "course";
-import { accuracyChart } from "../../lib/display/charts.ts";
+import { accuracyChart } from "../../lib/display/accuracy_charts.ts";
 import { drawPng } from "../../lib/display/chart.ts";
 import { buildReport } from "../../report/build.ts";
 
