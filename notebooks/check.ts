@@ -12,6 +12,14 @@ async function succeeds(program: string, ...args: string[]): Promise<boolean> {
   return (await new Deno.Command(program, { args, cwd: root }).spawn().status).success;
 }
 
+/** The TypeScript in a notebook's text, which are solutions of exercises. */
+async function solutionsIn(path: string): Promise<string> {
+  const { cells } = JSON.parse(await Deno.readTextFile(path));
+  const text = cells.filter((cell: { cell_type: string }) => cell.cell_type === "markdown")
+    .map(({ source }: { source: string[] | string }) => [source].flat().join("")).join("\n");
+  return Array.from(text.matchAll(/^```ts\n([^]*?)^```$/gm), ([, code]) => `\n${code}`).join("");
+}
+
 await Deno.mkdir(folder, { recursive: true });
 try {
   const files = NOTEBOOKS.map((notebook) => `${folder}/${notebook}.ts`);
@@ -22,6 +30,7 @@ try {
     if (!await succeeds(`${root}.venv/bin/jupytext`, ...options, path)) {
       throw new Error(`Cannot check ${path} as jupytext cannot read it`);
     }
+    await Deno.writeTextFile(files[i]!, await solutionsIn(path), { append: true });
     await Deno.copyFile(path, copies[i]!);
   }
   await succeeds(Deno.execPath(), "fmt", "--quiet", ...copies);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import {
   beginRun,
   defaultSettings,
@@ -83,7 +84,7 @@ Deno.test("another model takes its own layers, and one in a folder is found", as
   assert.equal(hub.run.lora.targetModules, undefined);
   await using named = await begin({ model: "a/b", targetModules: ["key"] });
   assert.deepEqual(named.run.lora.targetModules, ["key"]);
-  const folder = new URL("../fixtures/bert", import.meta.url).pathname;
+  const folder = fileURLToPath(new URL("../fixtures/bert", import.meta.url));
   await using local = await begin({ model: folder });
   assert.deepEqual(local.run.model, { folder });
 });
@@ -91,7 +92,7 @@ Deno.test("another model takes its own layers, and one in a folder is found", as
 Deno.test("data is looked for where JupyterLab puts it, and a missing file is an error with the nearest", async () => {
   const uploaded = new URL(`../../notebooks/upload-${crypto.randomUUID()}.csv`, import.meta.url);
   await Deno.writeTextFile(uploaded, csv);
-  const name = uploaded.pathname.split("/").at(-1)!;
+  const name = uploaded.href.split("/").at(-1)!;
   try {
     await using own = await begin({ data: name, labelColumn: "stars" });
     assert.equal(own.run.settings.data, `notebooks/${name}`);
