@@ -461,12 +461,11 @@ class Relay:
 
     async def refusal(self, cell, code):
         """Warns of a cell's type errors. The content of its reply if it must not run, else None."""
-        checked = asyncio.ensure_future(self.language.run(code))
-        checked.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-        end = time.monotonic() + (CHECK_SECONDS if self.language.idle else 0)
+        idle = self.language.idle
         missing = await self.missing(code)
-        if missing:
-            end = time.monotonic() + MISSING_SECONDS
+        checked = asyncio.ensure_future(self.language.run(code, check=idle or bool(missing)))
+        checked.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        end = time.monotonic() + (MISSING_SECONDS if missing else CHECK_SECONDS if idle else 0)
         while not checked.done() and time.monotonic() < end and not cell.stopped:
             await asyncio.wait([checked], timeout=min(end - time.monotonic(), 0.1))
         module = None
