@@ -6,6 +6,7 @@ import { Resvg } from "@resvg/resvg-js";
 import { JSDOM } from "jsdom";
 import { type SvgElement, textBox } from "./boxes.ts";
 import type { Chart } from "./figure.ts";
+import { writePng } from "./png.ts";
 
 // The only font comes from an npm package, so that a machine without fonts draws the same picture.
 const require = createRequire(import.meta.url);
@@ -22,11 +23,14 @@ export async function drawPicture({ data, layout }: Chart, scale: number): Promi
   const svg: string = await Plotly.Snapshot.toSVG(element, "svg");
   Plotly.purge(element);
   element.remove();
-  return new Resvg(svg, {
+  const picture = new Resvg(svg, {
     fitTo: { mode: "zoom", value: scale },
     imageRendering: 1, // a heatmap is an image of one pixel a cell, to be enlarged without blur
     font: { fontFiles: [font], loadSystemFonts: false, defaultFontFamily: "Open Sans" },
-  }).render().asPng();
+  }).render();
+  const { pixels, width, height } = picture;
+  for (let at = 3; at < pixels.length; at += 4) if (pixels[at] !== 255) return picture.asPng();
+  return writePng(pixels, width, height);
 }
 
 // deno-lint-ignore no-explicit-any
