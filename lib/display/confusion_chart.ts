@@ -1,5 +1,5 @@
 import { visible } from "../text.ts";
-import { axisTitle, type Chart, colours, layout, named, plain } from "./figure.ts";
+import { axisTitle, type Chart, layout, named, palette, plain } from "./figure.ts";
 
 /** A name that is short enough for an axis: names that are alike often differ at an end. */
 function tick(name: string): string {
@@ -78,7 +78,7 @@ export function confusionChart(matrix: number[][], labels: string[], title: stri
         )
       ),
       hoverinfo: "text",
-      colorscale: [[0, "#F2F6FA"], [1, colours[0]]],
+      colorscale: [[0, "#F2F6FA"], [1, palette[0]]],
       zmin: 0,
       zmax: 1,
       showscale: false,

@@ -5,10 +5,13 @@
  */
 
 export { drawPng, showChart } from "./chart.ts";
-export { type AccuracyBar, accuracyChart } from "./accuracy_charts.ts";
+export { accuracyChart, type TrainedAccuracy, weightsChart } from "./accuracy_charts.ts";
 export { confusionChart } from "./confusion_chart.ts";
-export type { Chart } from "./figure.ts";
-export { lossChart } from "./training_charts.ts";
+export { accuracyByLengthChart, type LengthRows, reliabilityChart } from "./evaluation_charts.ts";
+export { type AccuracyBar, type Chart, type Colours, palette } from "./figure.ts";
+export { learningRateChart, lossChart } from "./training_charts.ts";
+export type { Calibration, ReliabilityBin } from "../evaluate/calibration.ts";
+export type { HistoryRecord } from "../train/events.ts";
 export { escapeMarkdown, markdownCode, toYaml, visible } from "../text.ts";
 export { escapeHtml, type Grid, gridHtml, gridText } from "./grid.ts";
 export { type Drawing, showDrawing } from "./drawing.ts";

@@ -5,7 +5,7 @@ import { type Canvas, createCanvas, GlobalFonts } from "@napi-rs/canvas";
 import { JSDOM } from "jsdom";
 import { type SvgElement, textBox } from "./boxes.ts";
 import type { Chart } from "./figure.ts";
-import { font, render } from "./svg.ts";
+import { drawSvg, font } from "./svg.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -20,7 +20,7 @@ export async function drawPicture({ data, layout }: Chart, scale: number): Promi
   const svg: string = await Plotly.Snapshot.toSVG(element, "svg");
   Plotly.purge(element);
   element.remove();
-  return render(svg, scale).asPng();
+  return drawSvg(svg, scale).png;
 }
 
 // deno-lint-ignore no-explicit-any
