@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { NOTEBOOKS } from "course";
 import { findBrowser } from "../../report/browser.ts";
@@ -64,7 +65,7 @@ Deno.test({ name: "the report's pages in a browser", ignore: !browserFile }, asy
 
   async function open(file: string, options: BrowserContextOptions): Promise<Page> {
     const page = await browser.newPage(options);
-    await page.goto(`file://${encodeURI(run.folder)}/report/${file}`);
+    await page.goto(pathToFileURL(join(run.folder, "report", file)).href);
     const pending = page.locator("figure.chart:not(.printable)");
     while (await pending.count() > 0) await page.waitForTimeout(50);
     return page;

@@ -68,7 +68,10 @@ export function notebook(
       { cell_type: "markdown", id: "a", metadata, source: text.split(/(?<=\n)/) },
       { ...code, execution_count: 1, outputs },
     ],
-    metadata: { kernelspec: { name: "deno", display_name: "Deno", language: "typescript" } },
+    metadata: {
+      kernelspec: { name: "deno", display_name: "Deno", language: "typescript" },
+      language_info: { name: "typescript" },
+    },
     nbformat: 4,
     nbformat_minor: 5,
   });
