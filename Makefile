@@ -20,6 +20,9 @@ setup: ## install what is missing into .venv and node_modules
 run: setup ## run the five notebooks and write a report (PROFILE=sample, quick or seed; DATA=my.csv)
 	@$(DENO) task -q run
 
+report: setup ## build the last run's report anew, and as one PDF (PROFILE or DATA as for the run)
+	@$(DENO) task -q report
+
 predict: setup ## classify TEXT="…", or a pipe of lines, with the adapter of the last run
 	@$(DENO) task -q predict
 
@@ -53,4 +56,4 @@ profile: setup ## show a training step by op
 clean: ## remove what runs have written
 	rm -rf runs
 
-.PHONY: help setup run predict lab test render parity soak bench profile clean
+.PHONY: help setup run report predict lab test render parity soak bench profile clean

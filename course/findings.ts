@@ -1,6 +1,7 @@
 import type { Evaluation, HistoryRecord } from "lightweight-finetuning";
-import type { ByMethod, RunMetrics, Training } from "./metrics.ts";
+import { type ByMethod, METHODS, type RunMetrics, type Training } from "./metrics.ts";
 import { ORIGINAL } from "./original.ts";
+import { profile } from "./profiles.ts";
 
 type Measured = Pick<Evaluation, "accuracy" | "loss">;
 
@@ -106,55 +107,99 @@ export function compareTrainings(
 const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
 
 /**
- * A run's figures beside those of the original experiment, and why they differ.
+ * A run's figures beside those of the original experiment, and in what they differ.
  *
  * @param metrics What the run measured.
+ * @param histories How its trainings went. @default {not known}
  * @returns Rows of a table, and sentences.
  */
 export function besideOriginal(
   metrics: RunMetrics,
+  histories: ByMethod<HistoryRecord[]> = {},
 ): { rows: { figure: string; ours: string; original: string }[]; why: string } {
-  const { accuracy, train, trainableParameters: weights } = metrics;
-  const whole = (value: number) => Math.round(value).toLocaleString("en");
-  const line = (figure: string, value: (of: Figures) => number | undefined, show = whole) => {
-    const [ours, original] = [{ accuracy, train, weights }, THEIRS].map(value);
-    const shown = (x: number | undefined) => x === undefined ? "–" : show(x);
-    return { figure, ours: shown(ours), original: shown(original) };
-  };
-  const rows = [
-    line("accuracy, untouched", (of) => of.accuracy.base, percent),
-    line("accuracy, LoRA", (of) => of.accuracy.lora, percent),
-    line("accuracy, full fine-tuning", (of) => of.accuracy.full, percent),
-    line("trained weights, LoRA", (of) => of.weights.lora),
-    line("trained weights, full", (of) => of.weights.full),
-    line("seconds, LoRA", (of) => of.train.lora?.trainRuntime),
-    line("seconds, full", (of) => of.train.full?.trainRuntime),
-    line(
-      "samples a second, LoRA",
-      (of) => of.train.lora?.trainSamplesPerSecond,
-      (x) => x.toFixed(1),
-    ),
-    line(
-      "samples a second, full",
-      (of) => of.train.full?.trainSamplesPerSecond,
-      (x) => x.toFixed(1),
-    ),
-    line("LoRA's speed : full's", (of) => speedup(of.train), (x) => x.toFixed(2)),
-  ];
-  const { settings } = metrics;
-  const seen = train.full && Math.round(train.full.trainSamplesPerSecond * train.full.trainRuntime);
-  const differences = [
-    ...metrics.model === ORIGINAL.model ? [] : [`the model is ${metrics.model}`],
-    ...!settings || settings.data === ORIGINAL.data ? [] : [
-      `the data are ${typeof settings.data === "string" ? settings.data : settings.data.train}`,
+  const { accuracy, train, trainableParameters: { lora, full } } = metrics;
+  const both = ["lora", "full"] as const;
+  const known = <T>(value: T | undefined, show: (value: T) => string) =>
+    value === undefined ? "–" : show(value);
+  const fixed = (value: number | undefined, decimals: number) =>
+    known(value, (value) => value.toFixed(decimals));
+  const whole = (value: number | undefined, unit = "") =>
+    known(value, (value) => `${Math.round(value).toLocaleString("en")}${unit}`);
+  const at = (loss: { step: number; evalLoss: number } | undefined) =>
+    known(loss, ({ step, evalLoss }) => `${evalLoss.toFixed(4)} at step ${whole(step)}`);
+  // As peft counts them, all weights include the adapter and its copy of the head.
+  const all = lora && full ? full + lora : undefined;
+  const { step } = ORIGINAL;
+  const lines: [figure: string, ours: string, original: string][] = [
+    ...(["base", ...both] as const).map((method): [string, string, string] => [
+      `Test accuracy, ${METHODS[method].name}`,
+      fixed(accuracy[method], 4),
+      fixed(ORIGINAL.accuracy[method], 4),
+    ]),
+    ...both.map((method): [string, string, string] => [
+      `Validation loss, ${METHODS[method].name}`,
+      at(evaluated(histories[method] ?? []).findLast((record) => record.step <= step)),
+      at({ step, evalLoss: ORIGINAL.evalLoss[method]! }),
+    ]),
+    ...both.map((method): [string, string, string] => [
+      `Training time, ${METHODS[method].name}`,
+      whole(train[method]?.trainRuntime, " s"),
+      whole(ORIGINAL.trainRuntime[method], " s"),
+    ]),
+    ...both.map((method): [string, string, string] => [
+      `Samples per second, ${METHODS[method].name}`,
+      fixed(train[method]?.trainSamplesPerSecond, 2),
+      fixed(ORIGINAL.trainSamplesPerSecond[method], 2),
+    ]),
+    [
+      "LoRA's samples per second by those of full fine-tuning",
+      fixed(speedup(train), 2),
+      fixed(speedup(THEIRS), 2),
     ],
-    ...!seen || seen === ORIGINAL.samples
-      ? []
-      : [`each training saw ${whole(seen)} rows, not ${whole(ORIGINAL.samples)}`],
-    `the machine is ${metrics.device.split(" (")[0]}`,
+    ["Trained weights, LoRA", whole(lora), whole(ORIGINAL.trainableParameters.lora)],
+    ["All weights", whole(all), whole(ORIGINAL.allParameters)],
+    [
+      "Share that is trained",
+      known(all && lora! / all, (share) => `${(100 * share).toFixed(4)} %`),
+      `${(100 * ORIGINAL.trainableParameters.lora! / ORIGINAL.allParameters).toFixed(4)} %`,
+    ],
   ];
-  return { rows, why: `What differs here: ${differences.join("; ")}.` };
+  const rows = lines.map(([figure, ours, original]) => ({ figure, ours, original }));
+  return { rows, why: whyDifferent(metrics) };
 }
+
+function whyDifferent({ device, train, settings }: RunMetrics): string {
+  if (!settings) return "The run's settings were not recorded.";
+  const { modelName, full, adapter, lora } = profile("seed");
+  const result = train.lora ?? train.full;
+  const trainRows = result &&
+    Math.round(result.trainSamplesPerSecond * result.trainRuntime / result.epoch);
+  const { data } = settings;
+  const pairs: [name: string, here: unknown, there: unknown][] = [
+    ["the base model", settings.model, modelName],
+    ["the data", typeof data === "string" ? data : data.train, ORIGINAL.data],
+    ["the number of training rows", trainRows ?? ORIGINAL.trainRows, ORIGINAL.trainRows],
+    ["the epochs", settings.numTrainEpochs, adapter.numTrainEpochs],
+    ["the rows of a step", settings.perDeviceTrainBatchSize, adapter.perDeviceTrainBatchSize],
+    ["LoRA's learning rate", settings.learningRate, adapter.learningRate],
+    ["that of full fine-tuning", settings.fullLearningRate, full.learningRate],
+    ["the adapter's rank", settings.r, lora.r],
+    ["its alpha", settings.loraAlpha, lora.loraAlpha],
+    ["its dropout", settings.loraDropout, lora.loraDropout],
+  ];
+  const text = (value: unknown) =>
+    typeof value === "number" && value >= 1000 ? value.toLocaleString("en") : String(value);
+  const different = pairs.filter(([, here, there]) => here !== there)
+    .map(([name, here, there]) => `${name} (${text(here)}, not ${text(there)})`);
+  const cause = different.length > 0
+    ? `The run differs from the original in ${listed(different)}.`
+    : "The run's settings are the original's.";
+  return `${cause} Times and speeds depend on the machine as well: ${device} here, ` +
+    `${ORIGINAL.machine} there.`;
+}
+
+const listed = (texts: string[]) =>
+  new Intl.ListFormat("en", { style: "long", type: "conjunction" }).format(texts);
 
 /**
  * What the original concluded from its figures, and what a run's say to it.
@@ -183,9 +228,7 @@ export function conclusions(
       percent(share)
     } of the weights.`,
     `   It is ${low > base! ? "clearly" : "not clearly"} better than the untouched model.`,
-    `3. It trains faster: ${
-      speedup(THEIRS.train)!.toFixed(2)
-    } times as many samples a second there, ` +
+    `3. It trains faster: ${speedup(THEIRS)!.toFixed(2)} times as many samples a second there, ` +
     `${speed.toFixed(2)} times here.`,
     `4. Four bits cost accuracy there (90 % against 93 %). Here LoRA on four bits is ${
       points(Math.abs(lora! - lora4bit!))
@@ -193,20 +236,10 @@ export function conclusions(
   ].join("\n");
 }
 
-type Figures = Pick<RunMetrics, "accuracy"> & {
-  train: ByMethod<Pick<Training, "trainRuntime" | "trainSamplesPerSecond">>;
-  weights: ByMethod<number>;
+const THEIRS = {
+  lora: { trainSamplesPerSecond: ORIGINAL.trainSamplesPerSecond.lora! },
+  full: { trainSamplesPerSecond: ORIGINAL.trainSamplesPerSecond.full! },
 };
 
-const theirTraining = (method: "lora" | "full") => ({
-  trainRuntime: ORIGINAL.trainRuntime[method]!,
-  trainSamplesPerSecond: ORIGINAL.trainSamplesPerSecond[method]!,
-});
-const THEIRS: Figures = {
-  accuracy: ORIGINAL.accuracy,
-  train: { lora: theirTraining("lora"), full: theirTraining("full") },
-  weights: ORIGINAL.trainableParameters,
-};
-
-const speedup = ({ lora, full }: Figures["train"]) =>
+const speedup = ({ lora, full }: ByMethod<Pick<Training, "trainSamplesPerSecond">>) =>
   lora && full && lora.trainSamplesPerSecond / full.trainSamplesPerSecond;

@@ -1,9 +1,11 @@
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { basename, join } from "node:path";
-import { readMetrics } from "course";
+import { basename, dirname, join } from "node:path";
+import { METHOD_KEYS, type MethodInfo, METHODS, readMetrics } from "course";
+import { readHistory } from "lightweight-finetuning";
 import { escapeHtml } from "lightweight-finetuning/display";
-import { indexPage, type Page } from "./index.ts";
+import { isFile } from "../lib/files.ts";
+import { type Histories, indexPage, type Page } from "./index.ts";
 
 const here = import.meta.dirname!;
 
@@ -12,9 +14,9 @@ const here = import.meta.dirname!;
  *
  * @param notebooks Paths of the executed notebooks, in reading order.
  * @param folder Where the pages go; created if it does not exist.
- * @param metricsFile Path of the run's metrics.json.
+ * @param metricsFile Path of the run's metrics.json; the histories of its trainings are beside it.
  * @returns The path of index.html.
- * @throws {Error} When metrics.json or a notebook cannot be read.
+ * @throws {Error} When metrics.json, a history or a notebook cannot be read.
  *
  * @example
  * ```ts ignore
@@ -34,17 +36,26 @@ export async function buildReport(
   const metrics = await readMetrics(metricsFile);
   const pages = await Promise.all(notebooks.map(pageOf));
   await convertNotebooks(notebooks, folder);
-  await Promise.all(pages.map((page, i) => addLinks(folder, page, pages[i - 1], pages[i + 1])));
+  await Promise.all(pages.keys().map((i) => addLinks(folder, pages, i)));
   const template = (name: string) => readFile(join(here, "template", name), "utf8");
   const index = await indexPage(
     metrics,
+    await readHistories(dirname(metricsFile)),
     pages,
     await template("style.css"),
-    await template("charts.js"),
+    await template("tables.js") + await template("charts.js"),
   );
   const path = join(folder, "index.html");
   await writeFile(path, index);
   return path;
+}
+
+async function readHistories(folder: string): Promise<Histories> {
+  const found = await Promise.all(METHOD_KEYS.map(async (method) => {
+    const path = join(folder, (METHODS[method] as MethodInfo).folder ?? "", "history.json");
+    return await isFile(path) ? [[method, await readHistory(path)]] : [];
+  }));
+  return Object.fromEntries(found.flat());
 }
 
 /** Reads a notebook's first heading and the first sentence below it. */
@@ -94,20 +105,28 @@ export async function convertNotebooks(notebooks: string[], folder: string): Pro
   await copyFile(plotly, join(folder, "plotly.min.js"));
 }
 
-/** Fills the places that the template leaves for links, and names the page. */
-async function addLinks(folder: string, page: Page, previous?: Page, next?: Page): Promise<void> {
+/** Fills the places that the template leaves for links, names the page, and lets a link to a notebook lead to its page. */
+async function addLinks(folder: string, pages: Page[], i: number): Promise<void> {
+  const [previous, page, next] = [pages[i - 1], pages[i]!, pages[i + 1]];
   const link = (to: Page | undefined, text: string) =>
     to ? `<a href="${encodeURIComponent(to.file)}">${text}</a>` : "<span></span>";
-  const links = `<nav>
+  const links = `
 ${link(previous, `← ${escapeHtml(previous?.title ?? "")}`)}
 <a href="index.html">Report</a>
 ${link(next, `${escapeHtml(next?.title ?? "")} →`)}
-</nav>`;
+`;
   const path = join(folder, page.file);
   const html = await readFile(path, "utf8");
+  const linked = html.replace(
+    /<title>.*?<\/title>/,
+    () => `<title>${escapeHtml(page.title)}</title>`,
+  )
+    .replaceAll("<!-- links -->", () => links);
   await writeFile(
     path,
-    html.replace(/<title>.*?<\/title>/, () => `<title>${escapeHtml(page.title)}</title>`)
-      .replaceAll("<!-- links -->", () => links),
+    pages.map(({ file }) => encodeURIComponent(file)).reduce(
+      (html, file) => html.replaceAll(`href="${file.replace(/html$/, "ipynb")}"`, `href="${file}"`),
+      linked,
+    ),
   );
 }

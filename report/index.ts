@@ -1,11 +1,14 @@
-import { METHOD_KEYS, METHODS, type RunMetrics } from "course";
+import { type ByMethod, METHOD_KEYS, METHODS, type RunMetrics } from "course";
+import type { HistoryRecord } from "lightweight-finetuning";
 import {
   accuracyChart,
   type Chart,
   drawPng,
   escapeHtml,
   gridHtml,
+  lossChart,
 } from "lightweight-finetuning/display";
+import { originalSection } from "./original.ts";
 
 /** A notebook's page in the report. */
 export interface Page {
@@ -16,17 +19,22 @@ export interface Page {
   summary: string;
 }
 
+/** How training went, for each method whose history is there. */
+export type Histories = ByMethod<HistoryRecord[]>;
+
 /**
  * Writes the report's first page.
  *
  * @param metrics What the run measured.
+ * @param histories How its trainings went.
  * @param pages The notebooks' pages, in reading order.
  * @param style The text of its style sheet.
- * @param script The text of the script that makes its chart interactive.
+ * @param script The text of its script.
  * @returns The page's HTML.
  */
 export async function indexPage(
   metrics: RunMetrics,
+  histories: Histories,
   pages: Page[],
   style: string,
   script: string,
@@ -46,15 +54,18 @@ export async function indexPage(
 <p>${dataLine(metrics)}Model: ${escapeHtml(metrics.model)}<br>
 Machine: ${escapeHtml(metrics.device)}<br>
 Date: ${escapeHtml(metrics.date)}</p>
-<h2>Accuracy on the test rows</h2>
-<div class="wide">${resultTable(metrics)}</div>
+<h2>Results on the ${metrics.testRows.toLocaleString("en")} test rows</h2>
+<div class="wide figures">${resultTable(metrics)}</div>
 ${await figure(chartOf(metrics))}
+${await lossFigure(histories)}
+${originalSection(metrics, histories)}
 <h2>Notebooks</h2>
 <dl>
 ${pages.map(entry).join("\n")}
 </dl>
+${settingsTable(metrics)}
 </main>
-<script>${script}</script>
+<script type="module">${script}</script>
 </body>
 </html>
 `;
@@ -79,16 +90,20 @@ function resultTable(metrics: RunMetrics): string {
     return [
       name,
       accuracy.toFixed(4),
-      metrics.intervals[method]?.map((end) => end.toFixed(4)).join("–") ?? "",
-      metrics.trainableParameters[method]?.toLocaleString("en") ?? "",
-      result ? `${result.trainRuntime.toFixed(0)} s` : "",
-      result?.trainSamplesPerSecond.toFixed(1) ?? "",
+      metrics.intervals[method]?.map((end) => end.toFixed(4)).join("–") ?? "–",
+      metrics.loss[method]?.toFixed(4) ?? "–",
+      metrics.trainableParameters[method]?.toLocaleString("en") ?? "–",
+      result ? `${result.trainRuntime.toFixed(0)} s` : "–",
+      result?.trainSamplesPerSecond.toFixed(1) ?? "–",
     ];
   });
   return gridHtml({
-    columns: ["", "Accuracy", "95 % interval", "Trained parameters", "Training", "Samples/s"],
+    columns: [
+      ...["Method", "Accuracy", "95 % interval", "Loss"],
+      ...["Trained weights", "Training time", "Samples/s"],
+    ],
     cells,
-    right: new Set([1, 2, 3, 4, 5]),
+    right: new Set([1, 2, 3, 4, 5, 6]),
   });
 }
 
@@ -99,6 +114,25 @@ function chartOf(metrics: RunMetrics): Chart {
       return { name, accuracy, low, high };
     }),
   );
+}
+
+async function lossFigure(histories: Histories): Promise<string> {
+  const runs = METHOD_KEYS.flatMap((method) => {
+    const history = histories[method];
+    return history?.length ? [[METHODS[method].name, history]] : [];
+  });
+  return runs.length > 0 ? await figure(lossChart(Object.fromEntries(runs))) : "";
+}
+
+function settingsTable({ settings }: RunMetrics): string {
+  if (!settings) return "";
+  const cells = Object.entries(settings).map(([name, value]) => [
+    name,
+    typeof value === "string" ? value : JSON.stringify(value, null, 1).replace(/\s+/g, " "),
+  ]);
+  return `<h2>Settings</h2>
+<div class="wide">${gridHtml({ columns: ["Setting", "Value"], cells, right: new Set() })}</div>
+<p>What is not in the table was left to the profile, the data or the model.</p>`;
 }
 
 async function figure({ data, layout, alt = "" }: Chart): Promise<string> {

@@ -89,24 +89,30 @@ const metrics: RunMetrics = {
 };
 
 Deno.test("besideOriginal() sets each figure beside the original's, and says what differs", () => {
-  const { rows, why } = besideOriginal(metrics);
+  const { rows, why } = besideOriginal(metrics, { lora: [at(100, 0.6, 0.8), at(6000, 0.2, 0.9)] });
   const lines = rows.map(({ figure, ours, original }) => `${figure}: ${ours} | ${original}`);
   assert.deepEqual(lines, [
-    "accuracy, untouched: 25.00 % | 25.03 %",
-    "accuracy, LoRA: 89.50 % | 91.55 %",
-    "accuracy, full fine-tuning: 90.00 % | 94.53 %",
-    "trained weights, LoRA: 1,000 | 888,580",
-    "trained weights, full: 200,000 | 124,648,708",
-    "seconds, LoRA: 100 | 1,555",
-    "seconds, full: 160 | 1,976",
-    "samples a second, LoRA: 80.0 | 77.2",
-    "samples a second, full: 50.0 | 60.7",
-    "LoRA's speed : full's: 1.60 | 1.27",
+    "Test accuracy, untouched: 0.2500 | 0.2503",
+    "Test accuracy, LoRA: 0.8950 | 0.9155",
+    "Test accuracy, full fine-tuning: 0.9000 | 0.9453",
+    "Validation loss, LoRA: 0.6000 at step 100 | 0.2872 at step 5,000",
+    "Validation loss, full fine-tuning: – | 0.1983 at step 5,000",
+    "Training time, LoRA: 100 s | 1,555 s",
+    "Training time, full fine-tuning: 160 s | 1,976 s",
+    "Samples per second, LoRA: 80.00 | 77.15",
+    "Samples per second, full fine-tuning: 50.00 | 60.72",
+    "LoRA's samples per second by those of full fine-tuning: 1.60 | 1.27",
+    "Trained weights, LoRA: 1,000 | 888,580",
+    "All weights: 201,000 | 125,537,288",
+    "Share that is trained: 0.4975 % | 0.7078 %",
   ]);
   assert.equal(
     why,
-    "What differs here: the model is sentence-transformers/all-MiniLM-L6-v2; " +
-      "each training saw 8,000 rows, not 120,000; the machine is CPU 0: some CPU.",
+    "The run differs from the original in the base model (sentence-transformers/all-MiniLM-L6-v2, not " +
+      "FacebookAI/roberta-base), the number of training rows (8,000, not 120,000), LoRA's learning " +
+      "rate (0.001, not 0.00002), and that of full fine-tuning (0.00005, not 0.00002). Times and " +
+      "speeds depend on the machine as well: CPU 0: some CPU (2 threads, 24 GB), TensorFlow 2.21.0 " +
+      "here, an NVIDIA A100 there.",
   );
   const lacking = besideOriginal({ ...metrics, accuracy: {}, train: {}, trainableParameters: {} });
   assert.ok(lacking.rows.every(({ ours }) => ours === "–"));

@@ -1,19 +1,6 @@
 import { chromium, type Page } from "playwright-core";
+import { findBrowser } from "../../report/browser.ts";
 import { root } from "./notebook.ts";
-
-function findBrowser(): string | undefined {
-  const named = Deno.env.get("CHROMIUM");
-  if (named) return named;
-  const names = ["chromium", "chromium-browser", "google-chrome"];
-  const folders = (Deno.env.get("PATH") ?? "").split(":");
-  return folders.flatMap((folder) => names.map((name) => `${folder}/${name}`)).find((file) => {
-    try {
-      return Deno.statSync(file).isFile;
-    } catch {
-      return false;
-    }
-  });
-}
 
 /** The browser's program; undefined where there is none, and tests that need it are ignored. */
 export const browserFile = findBrowser();
