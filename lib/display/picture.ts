@@ -29,8 +29,7 @@ export async function drawPicture({ data, layout }: Chart, scale: number): Promi
     font: { fontFiles: [font], loadSystemFonts: false, defaultFontFamily: "Open Sans" },
   }).render();
   const { pixels, width, height } = picture;
-  for (let at = 3; at < pixels.length; at += 4) if (pixels[at] !== 255) return picture.asPng();
-  return writePng(pixels, width, height);
+  return writePng(pixels, width, height) ?? picture.asPng();
 }
 
 // deno-lint-ignore no-explicit-any
