@@ -15,8 +15,8 @@ import {
 } from "./figure.ts";
 
 /**
- * The part of an axis where most bars are, with those bars: all of them, unless the fewer of two groups lie more than twice
- * as far from the others as these from each other.
+ * The part of an axis where most bars are, with those bars: all of them, unless the fewer of two groups lie more than four
+ * times as far from the others as these from each other.
  */
 function closeUp<Bar extends AccuracyBar>(bars: Bar[]): { near: Bar[]; range: [number, number] } {
   const rising = bars.toSorted((a, b) => a.accuracy - b.accuracy);
@@ -31,7 +31,7 @@ function closeUp<Bar extends AccuracyBar>(bars: Bar[]): { near: Bar[]; range: [n
     const most = lower.length > upper.length ? lower : upper;
     const [low, high] = reach(most);
     const isMost = 2 * most.length > bars.length;
-    if (isMost && gap > 2 * Math.max(high - low, 0.01) && most.length < near.length) near = most;
+    if (isMost && gap > 4 * Math.max(high - low, 0.01) && most.length < near.length) near = most;
   }
   if (bars.length < 2) return { near, range: [0, 1.03] };
   const [low, high] = reach(near);

@@ -10,8 +10,6 @@ export { confusionChart } from "./confusion_chart.ts";
 export { accuracyByLengthChart, type LengthRows, reliabilityChart } from "./evaluation_charts.ts";
 export { type AccuracyBar, type Chart, type Colours, palette } from "./figure.ts";
 export { learningRateChart, lossChart } from "./training_charts.ts";
-export type { Calibration, ReliabilityBin } from "../evaluate/calibration.ts";
-export type { HistoryRecord } from "../train/events.ts";
 export { escapeMarkdown, markdownCode, toYaml, visible } from "../text.ts";
 export { escapeHtml, type Grid, gridHtml, gridText } from "./grid.ts";
 export { type Drawing, showDrawing } from "./drawing.ts";
