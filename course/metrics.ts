@@ -4,6 +4,7 @@ import {
   type TrainResult,
   wilsonInterval,
 } from "lightweight-finetuning";
+import { palette } from "lightweight-finetuning/display";
 import { writeFile } from "../lib/files.ts";
 import { fromNotebook, type Notebook, outputOf, recordOutput } from "./outputs.ts";
 import type { Run } from "./run.ts";
@@ -13,6 +14,8 @@ import type { Settings } from "./settings.ts";
 export interface MethodInfo {
   /** Its name in tables and charts. */
   name: string;
+  /** Its colour in all charts. */
+  colour: string;
   /** The notebook that trains with it. @default {none: the model is not trained} */
   notebook?: Notebook;
   /** Where that notebook writes, within the run's folder. */
@@ -21,11 +24,26 @@ export interface MethodInfo {
 
 /** The methods by their keys in metrics.json, in the order in which tables and charts show them. */
 export const METHODS = {
-  base: { name: "untouched" },
-  lora4bit: { name: "LoRA on 4 bits", notebook: "04-lora-finetune", folder: "lora-4bit" },
-  lora: { name: "LoRA", notebook: "04-lora-finetune", folder: "lora" },
-  full: { name: "full fine-tuning", notebook: "03-full-finetune", folder: "full" },
+  base: { name: "untouched", colour: palette[4]! },
+  lora4bit: {
+    name: "LoRA on 4 bits",
+    colour: palette[2]!,
+    notebook: "04-lora-finetune",
+    folder: "lora-4bit",
+  },
+  lora: { name: "LoRA", colour: palette[0]!, notebook: "04-lora-finetune", folder: "lora" },
+  full: {
+    name: "full fine-tuning",
+    colour: palette[1]!,
+    notebook: "03-full-finetune",
+    folder: "full",
+  },
 } as const satisfies Record<string, MethodInfo>;
+
+/** The methods' colours by their names, as charts take them. */
+export const COLOURS: Record<string, string> = Object.fromEntries(
+  Object.values(METHODS).map(({ name, colour }) => [name, colour]),
+);
 
 /** A method's key. */
 export type Method = keyof typeof METHODS;

@@ -10,6 +10,7 @@ export { asRows, besideOriginal, compareTrainings, conclusions, whatWeSaw } from
 export { loraDrawing, type LoraSizes } from "./drawing.ts";
 export {
   buildMetrics,
+  COLOURS,
   METHOD_KEYS,
   METHODS,
   readMetrics,
