@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { crc32, deflateSync } from "node:zlib";
 
 // A chart has few colours; all others are blends at the edges of letters and lines.
-const COLOURS = 64;
+const COLOURS = 128;
 
 /**
  * Writes a PNG of the most frequent colours, a third of the size of one with all.
