@@ -15,7 +15,7 @@ import {
 } from "./figure.ts";
 
 /**
- * The part of an axis where most bars are, with those bars: all of them, unless the fewer of two groups lie more than four
+ * The part of an axis where most bars are, with those bars: all of them, unless the fewer of two groups lie more than three
  * times as far from the others as these from each other.
  */
 function closeUp<Bar extends AccuracyBar>(bars: Bar[]): { near: Bar[]; range: [number, number] } {
@@ -31,7 +31,7 @@ function closeUp<Bar extends AccuracyBar>(bars: Bar[]): { near: Bar[]; range: [n
     const most = lower.length > upper.length ? lower : upper;
     const [low, high] = reach(most);
     const isMost = 2 * most.length > bars.length;
-    if (isMost && gap > 4 * Math.max(high - low, 0.01) && most.length < near.length) near = most;
+    if (isMost && gap > 3 * Math.max(high - low, 0.01) && most.length < near.length) near = most;
   }
   if (bars.length < 2) return { near, range: [0, 1.03] };
   const [low, high] = reach(near);
@@ -41,7 +41,7 @@ function closeUp<Bar extends AccuracyBar>(bars: Bar[]): { near: Bar[]; range: [n
 
 /** Three to seven ticks: their numbers must not run together on a narrow page. */
 function tickStep([low, high]: [number, number]): number {
-  const rough = (high - low) / 6;
+  const rough = (high - low) / 5.4;
   const power = 10 ** Math.floor(Math.log10(rough));
   return power * [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.99)!;
 }

@@ -85,7 +85,7 @@ export function reliabilityChart(
       },
       yaxis: {
         ...{
-          ...accuracyAxis([0, 1.03]),
+          ...accuracyAxis([-0.03, 1.03]),
           title: axisTitle("Accuracy (95 % interval)"),
           domain: [0.34, 1],
         },

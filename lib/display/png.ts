@@ -2,13 +2,13 @@ import { Buffer } from "node:buffer";
 import { crc32, deflateSync } from "node:zlib";
 
 // A chart has few colours; all others are blends at the edges of letters and lines.
-const COLOURS = 64;
+const COLOURS = 128;
 
 /**
  * Writes a PNG of the most frequent colours, a third of the size of one with all.
  *
  * @param pixels RGBA, row by row; red, green and blue are multiplied by alpha.
- * @returns The file's bytes; undefined if more than 1 pixel in 200 would differ visibly, as in a picture of smooth shades.
+ * @returns The file's bytes; undefined if more than 1 pixel in 50 would differ, as in a picture of smooth shades.
  * @see W3C, Portable Network Graphics, 2025
  */
 export function writePng(pixels: Uint8Array, width: number, height: number): Buffer | undefined {
@@ -22,11 +22,10 @@ export function writePng(pixels: Uint8Array, width: number, height: number): Buf
   for (const colour of colours) {
     if (places.has(colour)) continue;
     const distances = kept.map((other) => distance(colour, other));
-    const least = Math.min(...distances);
-    places.set(colour, distances.indexOf(least));
-    if (least > 32) different += counts.get(colour)!;
+    places.set(colour, distances.indexOf(Math.min(...distances)));
+    different += counts.get(colour)!;
   }
-  if (different > numbers.length / 200) return undefined;
+  if (different > numbers.length / 50) return undefined;
   const rows = Buffer.alloc(height * (width + 1)); // each after its filter, none
   for (let y = 0, at = 0; y < height; y++) {
     for (let x = 0; x < width; x++) rows[y * (width + 1) + x + 1] = places.get(numbers[at++]!)!;
