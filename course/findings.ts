@@ -3,8 +3,6 @@ import { type ByMethod, METHODS, type RunMetrics, type Training } from "./metric
 import { ORIGINAL } from "./original.ts";
 import { profile } from "./profiles.ts";
 
-type Measured = Pick<Evaluation, "accuracy" | "loss">;
-
 /**
  * An object's fields as the rows of a table; what is empty, data sets and functions are left out.
  *
@@ -50,7 +48,7 @@ const evaluated = (history: HistoryRecord[]) =>
  */
 export function whatWeSaw(
   name: string,
-  before: Measured,
+  before: Pick<Evaluation, "accuracy" | "loss">,
   history: HistoryRecord[],
   result: Training,
 ): string {
