@@ -50,7 +50,7 @@ REMEDIES = {
     "Check HTTPS_PROXY and PIP_CERT, run it again; see .venv/setup.log.",
     "No space left": "the disk is full. Free some gigabytes and run the same command again.",
     "ensurepip": "this Python lacks venv. Install it (Debian: apt-get install python3-venv).",
-    "frozen": "deno.lock does not match deno.json. Restore both from git.",
+    "lockfile is out of date": "deno.lock does not match deno.json. Restore both from git.",
     "No matching distribution": "PyPI has no package for this system, or cannot be reached. "
     "Supported: Linux on x86_64 or aarch64 with Python 3.10 to 3.13; see .venv/setup.log.",
     "DO NOT MATCH THE HASHES": "a package is not the file that this project was tested with: do not "

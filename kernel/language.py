@@ -124,7 +124,7 @@ class Language:
     async def warm_up(self, cwd, config):
         """Loads what the first cell is likely to need, which takes seconds."""
         self.folder = cwd
-        options = OPTIONS | ({"config": str(config)} if config else {})
+        options = OPTIONS | ({"config": config.as_uri()} if config else {})
         folder = {"uri": cwd.as_uri(), "name": cwd.name}
         able = {"hover": {"contentFormat": ["markdown"]}, "diagnostic": {}}
         await self.ask(

@@ -75,11 +75,13 @@ Deno.test({
       await page.getByText("[1]:").first().waitFor();
       const tooltip = page.locator(".jp-Tooltip").getByText("Loads texts and their classes");
       const isThere = () => tooltip.waitFor({ timeout: 3000 }).then(() => true, () => false);
+      let tries = 0; // until the language service has started
       do {
+        assert.ok(tries++ < 30, "no JSDoc at Shift-Tab");
         await page.keyboard.press("Escape");
         await at(1);
         await page.keyboard.press("Shift+Tab");
-      } while (!await isThere()); // until the language service has started
+      } while (!await isThere());
       await page.keyboard.press("Escape");
       await at(2);
       await page.keyboard.press("Tab");
