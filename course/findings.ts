@@ -55,7 +55,8 @@ export function whatWeSaw(
   const evaluations = evaluated(history);
   const last = evaluations.at(-1);
   if (!last) return `${name}: nothing was evaluated in ${result.step} steps.`;
-  const lowest = evaluations.reduce((a, b) => b.evalLoss < a.evalLoss ? b : a);
+  const start = { step: 0, evalLoss: before.loss, accuracy: before.accuracy };
+  const lowest = [start, ...evaluations].reduce((a, b) => b.evalLoss < a.evalLoss ? b : a);
   const course = lowest.step === last.step
     ? "it was lowest at the end"
     : `it was lowest at step ${lowest.step}, with ${lowest.evalLoss.toFixed(4)}`;

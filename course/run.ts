@@ -172,21 +172,32 @@ export async function loadRunData(run: Run, options: HubOptions = {}): Promise<D
   }
 }
 
+/** The texts in a piece of JSON, with commas between; "…" where it is none. */
+function listOf(json: string): string {
+  try {
+    return [JSON.parse(json)].flat().join(",");
+  } catch {
+    return "…";
+  }
+}
+
 /** How the options that a message names are set here, with the values that it proposes. */
 function whereToSet(message: string): string {
   const named = SETTING_NAMES.filter((name) => /[A-Z]/.test(name)) // others are words of any message
     .filter((name) => new RegExp(`\\b${name}\\b`).test(message));
   if (named.length === 0) return "";
   const proposed = named.map((name) => {
-    const value = message.match(new RegExp(`\\b${name}: ("[^"]*"|\\[[^\\]]*\\]|true)`))?.[1];
-    const text = value ? [JSON.parse(value)].flat().join(",") : "…";
-    const quoted = /[^\p{L}\p{N}_.,…-]/u.test(text) ? `'${text}'` : text;
+    const value = message.match(
+      new RegExp(`\\b${name}: ("(?:[^"\\\\]|\\\\.)*"|\\[[^\\]]*\\]|true)`),
+    )?.[1];
+    const text = value ? listOf(value) : "…";
+    const quoted = /[^\p{L}\p{N}_.,…-]/u.test(text) ? `'${text.replaceAll("'", `'\\''`)}'` : text;
     return { line: `let ${name} = ${value ?? "…"};`, variable: `${variableOf(name)}=${quoted}` };
   });
   return `\nIn the settings cell of notebook 1 that is: ${
     proposed.map(({ line }) => line).join(" ")
   }` +
-    `\nOr with make: make run ${proposed.map(({ variable }) => variable).join(" ")}`;
+    `\nOr add to make run: ${proposed.map(({ variable }) => variable).join(" ")}`;
 }
 
 const defined = <T extends object>(options: T) =>

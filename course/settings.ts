@@ -256,7 +256,8 @@ export function checkVariables(variables: string[]): void {
 }
 
 /** Variables that other programs read. */
-const OTHERS = /^(HF|HUGGING|DENO|PIP|CUDA|NVIDIA|TF|OMP|HTTPS?|NO|SSL|XDG|JUPYTER|NATIVE|NPM)_/;
+const OTHERS =
+  /^((HF|HUGGING|DENO|PIP|CUDA|NVIDIA|TF|OMP|HTTPS?|ALL|NO|SSL|XDG|JUPYTER|NATIVE|NPM)_|CC$|CXX$)/i;
 
 /**
  * The settings that differ and on which a notebook's files depend.

@@ -18,6 +18,7 @@ async function open(): Promise<Pipeline> {
   }
   const run = await openRun();
   const { labels } = await outputOf(run, "data", openDataset);
+  await outputOf(run, "lora/adapter"); // of these data, and with these settings
   const base = await fetchBaseModel(run);
   const { log } = console;
   console.log = () => {}; // the base has no head, says loadClassifier(): the adapter brings one

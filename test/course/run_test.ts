@@ -121,7 +121,7 @@ Deno.test("loadRunData() says how to set here what its error proposes", async ()
       error.message.endsWith(
         "In the settings cell of notebook 1 that is: " +
           `let textColumns = "review"; let labelColumn = "the verdict";\n` +
-          "Or with make: make run TEXT_COLUMNS=review LABEL_COLUMN='the verdict'",
+          "Or add to make run: TEXT_COLUMNS=review LABEL_COLUMN='the verdict'",
       ),
       error.message,
     );
@@ -130,6 +130,6 @@ Deno.test("loadRunData() says how to set here what its error proposes", async ()
   await using gap = await begin({}, "text,label\na,x\nb,\nc,y\n");
   await assert.rejects(loadRunData(gap.run), {
     message:
-      /notebook 1 that is: let skipIncomplete = true;\nOr .*: make run SKIP_INCOMPLETE=true$/,
+      /notebook 1 that is: let skipIncomplete = true;\nOr add to make run: SKIP_INCOMPLETE=true$/,
   });
 });
