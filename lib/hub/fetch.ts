@@ -122,31 +122,61 @@ async function request(
     bytes = 0;
   }, timeout);
   const end = () => clearInterval(watch);
-  const counter = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-    start(controller) {
-      // Once the first Response is garbage, its signal no longer ends the body (Deno 2.9).
-      slow.signal.onabort = () => controller.error(slow.signal.reason);
-    },
-    transform(chunk, controller) {
-      bytes += chunk.length;
-      total += chunk.length;
-      if (isWhole && total > MAX_BYTES) {
-        end();
-        controller.error(new TooLong(`the answer has more than ${MAX_BYTES / 1e6} MB`));
-      } else controller.enqueue(isWhole ? chunk.slice() : chunk); // 4 KB of a 64 KB buffer (Deno 2.9)
-    },
-    flush: end,
-    cancel: end,
-  });
+  const count = (chunk: Uint8Array) => {
+    bytes += chunk.length;
+    total += chunk.length;
+    if (isWhole && total > MAX_BYTES) {
+      throw new TooLong(`the answer has more than ${MAX_BYTES / 1e6} MB`);
+    }
+  };
   try {
     const response = await fetch(url, { ...init, signal: init.signal ?? slow.signal });
-    if (!response.body) end();
-    const counted = new Response(response.body?.pipeThrough(counter) ?? null, response);
     isWhole = !response.ok || !init.headers.has("range");
-    if (!response.body || !isWhole) return counted;
-    return new Response(await counted.arrayBuffer(), response);
+    if (!response.body || isWhole) {
+      const whole = response.body && await readWhole(response.body, slow.signal, count);
+      end();
+      return new Response(whole, response);
+    }
+    const counter = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+      start(controller) {
+        // Once the first Response is garbage, its signal no longer ends the body (Deno 2.9).
+        slow.signal.onabort = () => controller.error(slow.signal.reason);
+      },
+      transform(chunk, controller) {
+        count(chunk);
+        controller.enqueue(chunk);
+      },
+      flush: end,
+      cancel: end,
+    });
+    return new Response(response.body.pipeThrough(counter), response);
   } catch (error) {
     end();
+    throw error;
+  }
+}
+
+/** Reads a body through one buffer: without it, Deno 2.9 allocates 64 KB for each 4 KB that arrive. */
+async function readWhole(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  signal: AbortSignal,
+  count: (chunk: Uint8Array) => void,
+): Promise<Blob> {
+  const reader = body.getReader({ mode: "byob" });
+  signal.onabort = () => reader.cancel(signal.reason).catch(() => {});
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let buffer = new Uint8Array(2 ** 16);
+  try {
+    while (true) {
+      const { value, done } = await reader.read(buffer);
+      signal.throwIfAborted();
+      if (done || !value) return new Blob(chunks);
+      count(value);
+      chunks.push(value.slice());
+      buffer = new Uint8Array(value.buffer);
+    }
+  } catch (error) {
+    await reader.cancel(error).catch(() => {});
     throw error;
   }
 }
