@@ -12,8 +12,7 @@ export interface LoraSizes {
   loraAlpha: number;
 }
 
-// It stands on light and on dark pages, so it has a ground of its own, to which each text has a contrast of at least
-// 4.5 : 1. The PNG keeps only colours of doubled digits.
+// It stands on light and on dark pages, so it has a ground of its own, to which each text has a contrast of at least 4.5 : 1.
 const [GROUND, INK, LINE] = ["#ffffff", "#222222", "#556677"];
 
 /** How the two kinds of weights are drawn, told apart by the pattern too. */

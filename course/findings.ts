@@ -1,7 +1,7 @@
 import type { Evaluation, HistoryRecord } from "lightweight-finetuning";
 import { type ByMethod, METHODS, type RunMetrics, type Training } from "./metrics.ts";
 import { ORIGINAL } from "./original.ts";
-import { profile } from "./profiles.ts";
+import { type Profile, profile } from "./profiles.ts";
 
 /**
  * An object's fields as the rows of a table; what is empty, data sets and functions are left out.
@@ -185,6 +185,14 @@ function whyDifferent({ device, train, settings }: RunMetrics): string {
     ["the adapter's rank", settings.r, lora.r],
     ["its alpha", settings.loraAlpha, lora.loraAlpha],
     ["its dropout", settings.loraDropout, lora.loraDropout],
+    [
+      "its layers",
+      layers(settings.targetModules ?? lora.targetModules),
+      layers(lora.targetModules),
+    ],
+    ["the weights of classes", settings.classWeights ?? "none", "none"],
+    ["the order of rows", order(profile(settings.profile)), order(profile("seed"))],
+    ["the seed", settings.seed, profile("seed").seed],
   ];
   const text = (value: unknown) =>
     typeof value === "number" && value >= 1000 ? value.toLocaleString("en") : String(value);
@@ -196,6 +204,9 @@ function whyDifferent({ device, train, settings }: RunMetrics): string {
   return `${cause} Times and speeds depend on the machine as well: ${device} here, ` +
     `${ORIGINAL.machine} there.`;
 }
+
+const layers = (names: string | string[] | undefined) => [names].flat().join(" and ");
+const order = ({ full }: Profile) => full.trainSamplingStrategy ?? "random";
 
 const listed = (texts: string[]) =>
   new Intl.ListFormat("en", { style: "long", type: "conjunction" }).format(texts);
@@ -228,7 +239,7 @@ export function conclusions(
     } of the weights.`,
     `   It is ${low > base! ? "clearly" : "not clearly"} better than the untouched model.`,
     `3. It trains faster: ${speedup(THEIRS)!.toFixed(2)} times as many samples a second there, ` +
-    `${speed.toFixed(2)} times here.`,
+    `${speed.toFixed(2)} times here${speed < 1 ? ", where it is slower" : ""}.`,
     `4. Four bits cost accuracy there (90 % against 93 %). Here LoRA on four bits is ${
       points(Math.abs(lora! - lora4bit!))
     } ${lora4bit! <= lora! ? "below" : "above"} LoRA.`,

@@ -114,11 +114,14 @@ export async function outputOf(
   });
 }
 
-/** @throws {Error} When what a folder was made with is recorded, and differs. */
+/** @throws {Error} When what a folder was made with is not recorded, or differs. */
 async function checkRecord(run: Pick<Run, "folder" | "settings">, output: Output) {
   const path = `${run.folder}/${output}/made_with.json`;
-  const before = await readJson(path).catch(() => undefined) as Origin | undefined;
-  if (!before) return;
+  const before: Partial<Origin> = await readJson(path).catch((cause) => {
+    throw new Error(`made_with.json does not say what it was made with: ${cause.message}`, {
+      cause,
+    });
+  });
   const now = await recordOf(run, output);
   const changed = changedSettings(OUTPUTS[output].notebook, before.settings ?? {}, run.settings);
   if (changed.length > 0) {

@@ -245,10 +245,12 @@ export function checkSettings(settings: Settings): Settings {
 /**
  * Refuses names that were given to a command as settings, but are none.
  *
- * @param variables Names of environment variables.
+ * @param variables Names of environment variables. @default {those on make's command line, which its Makefile puts into GIVEN}
  * @throws {TypeError} When one is unknown; the message names the nearest.
  */
-export function checkVariables(variables: string[]): void {
+export function checkVariables(
+  variables: string[] = (Deno.env.get("GIVEN") ?? "").split(" ").filter(Boolean),
+): void {
   const known = [...SETTING_NAMES.map(variableOf), "RUN", "RUNS", "SETTINGS", "TEXT", "PYTHON"];
   const ours = variables.filter((name) => !OTHERS.test(name));
   const given = Object.fromEntries(ours.map((name) => [name, true]));

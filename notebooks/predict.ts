@@ -8,7 +8,7 @@ import { visible } from "lightweight-finetuning/display";
 import { isFile } from "../lib/files.ts";
 
 async function open(): Promise<Pipeline> {
-  checkVariables((Deno.env.get("GIVEN") ?? "").split(" ").filter(Boolean));
+  checkVariables();
   const adapter = `${runFolder(runName())}/lora/adapter`;
   if (!await isFile(`${adapter}/adapter_config.json`)) {
     throw new Error(

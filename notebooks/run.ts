@@ -59,7 +59,7 @@ async function main() {
 /** Checks what the user has set, and takes the run's folder. */
 async function begin() {
   const { values } = parseArgs({ args: Deno.args, options: { keep: { type: "boolean" } } });
-  checkVariables((Deno.env.get("GIVEN") ?? "").split(" ").filter(Boolean));
+  checkVariables();
   await findSettings(defaultSettings());
   const name = runName();
   const folder = runFolder(name);

@@ -9,7 +9,7 @@ import { buildReport } from "./build.ts";
 import { writePdf } from "./pdf.ts";
 
 async function main() {
-  checkVariables((Deno.env.get("GIVEN") ?? "").split(" ").filter(Boolean));
+  checkVariables();
   const folder = runFolder(runName());
   const report = `${folder}/report`;
   const files = (type: string) => NOTEBOOKS.map((name) => `${report}/${name}.${type}`);

@@ -88,8 +88,8 @@ function expected(profile: string): Record<string, (RegExp | typeof chart)[]> {
       nothing,
       table(
         "none",
-        "of like length",
-        "batches of 16, as they come",
+        "16, sorted by length",
+        "16, as they come",
         "1,000 rows",
         "group_by_length",
       ),

@@ -110,9 +110,9 @@ Deno.test("besideOriginal() sets each figure beside the original's, and says wha
     why,
     "The run differs from the original in the base model (sentence-transformers/all-MiniLM-L6-v2, not " +
       "FacebookAI/roberta-base), the number of training rows (8,000, not 120,000), LoRA's learning " +
-      "rate (0.001, not 0.00002), and that of full fine-tuning (0.00005, not 0.00002). Times and " +
-      "speeds depend on the machine as well: CPU 0: some CPU (2 threads, 24 GB), TensorFlow 2.21.0 " +
-      "here, an NVIDIA A100 there.",
+      "rate (0.001, not 0.00002), that of full fine-tuning (0.00005, not 0.00002), and the order of " +
+      "rows (group_by_length, not random). Times and speeds depend on the machine as well: CPU 0: some " +
+      "CPU (2 threads, 24 GB), TensorFlow 2.21.0 here, an NVIDIA A100 there.",
   );
   const lacking = besideOriginal({ ...metrics, accuracy: {}, train: {}, trainableParameters: {} });
   assert.ok(lacking.rows.every(({ ours }) => ours === "–"));
@@ -131,5 +131,10 @@ Deno.test("conclusions() says what a run's figures say to each of the original's
   assert.match(conclusions(other), /here it is 0\.50 points above/);
   assert.match(conclusions(other), /It is not clearly better/);
   assert.match(conclusions(other), /on four bits is 0\.50 points above LoRA\.$/);
+  const slower = { ...metrics.train, lora: { ...result, trainSamplesPerSecond: 45 } };
+  assert.match(
+    conclusions({ ...metrics, train: slower }),
+    /0\.90 times here, where it is slower\./,
+  );
   assert.equal(conclusions({ ...metrics, accuracy: {} }), "Not every method was measured.");
 });

@@ -9,7 +9,7 @@ const settings = defaultSettings("sample");
 Deno.test("outputOf() gives the path, or what its reader makes of it", async () => {
   await using folder = await temporaryFolder();
   const run = { folder: folder.path, settings };
-  await Deno.mkdir(`${folder.path}/data`);
+  await recordOutput(run, "data");
   await Deno.writeTextFile(`${folder.path}/data/number`, "42");
   assert.equal(await outputOf(run, "data/number"), `${folder.path}/data/number`);
   const read = async (path: string) => Number(await Deno.readTextFile(path));
@@ -80,6 +80,13 @@ Deno.test("outputOf() refuses what was made with other settings on which it depe
 
   await saveData("a"); // the same once more
   assert.ok(await outputOf(run, "tokens"));
+  const record = `${folder.path}/data/made_with.json`;
+  for (const spoil of [Deno.truncate, Deno.remove]) {
+    await spoil(record);
+    await assert.rejects(outputOf(run, "data"), {
+      message: /made_with\.json does not say what .*\. Run the notebook 01-load again$/,
+    });
+  }
   await saveData("another text");
   await assert.rejects(outputOf(run, "tokens"), {
     message: /tokens: it was made of other data\. Run the notebook 02-tokenize again$/,

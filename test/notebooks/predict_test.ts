@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { beginRun, defaultSettings, fetchBaseModel, profile } from "course";
+import { beginRun, defaultSettings, fetchBaseModel, profile, recordOutput } from "course";
 import {
   addLora,
   classify,
@@ -56,7 +56,11 @@ Deno.test("'deno task predict' classifies a text or lines with the run's adapter
   const frame = pl.DataFrame({ text: ["a"], label: [0] });
   const dataset = { labels, train: frame, evaluation: frame, test: frame };
   await saveDataset(dataset, `${runs.path}/sample/data`);
-  await withEnvironment({ RUNS: runs.path }, () => beginRun(defaultSettings("sample")));
+  await withEnvironment({ RUNS: runs.path }, async () => {
+    const run = await beginRun(defaultSettings("sample"));
+    await saveDataset(dataset, `${run.folder}/tokens`);
+    for (const output of ["data", "tokens", "lora"] as const) await recordOutput(run, output);
+  });
   const tokenizer = await loadTokenizer(base);
   const expected = async (...texts: string[]) =>
     (await classify(adapter, tokenizer, texts)).map(({ label, score }) =>
@@ -73,6 +77,16 @@ Deno.test("'deno task predict' classifies a text or lines with the run's adapter
   const many = await predict({ RUNS: runs.path }, `${lines[0]}\r\n${lines[1]}\n${lines[2]}`);
   assert.equal(many.out, lines.map((line, i) => `${starts[i]}${line}\n`).join(""));
   model.dispose();
+
+  await withEnvironment({ RUNS: runs.path }, async () => {
+    const run = await beginRun({ ...defaultSettings("sample"), trainRows: 9 });
+    await recordOutput(run, "data");
+  });
+  const stale = await predict({ RUNS: runs.path, TEXT: "a" });
+  assert.match(
+    stale.log,
+    /lora\/adapter: it was made with other settings .*04-lora-finetune again/,
+  );
 });
 
 Deno.test("'deno task predict' says in one line what to run first", async () => {
