@@ -1,7 +1,7 @@
-import type { Evaluation, HistoryRecord } from "lightweight-finetuning";
+import type { HistoryRecord } from "lightweight-finetuning";
 import { type ByMethod, METHODS, type RunMetrics, type Training } from "./metrics.ts";
 import { ORIGINAL } from "./original.ts";
-import { type Profile, profile } from "./profiles.ts";
+import { nameOfData, type Profile, profile } from "./profiles.ts";
 
 /**
  * An object's fields as the rows of a table; what is empty, data sets and functions are left out.
@@ -33,30 +33,28 @@ const evaluated = (history: HistoryRecord[]) =>
  * What a training's history and result say, in sentences.
  *
  * @param name What was trained.
- * @param before The model on the evaluation rows, before the first step.
- * @param history The trainer's history.
+ * @param history The trainer's history, from step 0 if it has `evalOnStart`.
  * @param result What the trainer returned.
  *
  * @example
  * ```ts
  * import { whatWeSaw } from "course";
- * const at = { epoch: 1, learningRate: 0, gradNorm: 1, loss: 0.4, evalLoss: 0.5, accuracy: 0.8 };
+ * const start = { step: 0, epoch: 0, learningRate: 0, gradNorm: 0, evalLoss: 1.4, accuracy: 0.25 };
+ * const end = { ...start, step: 20, epoch: 1, gradNorm: 1, loss: 0.4, evalLoss: 0.5, accuracy: 0.8 };
  * const figures = { trainRuntime: 10, trainSamplesPerSecond: 40, trainStepsPerSecond: 2 };
  * const result = { ...figures, totalFlos: 1, trainLoss: 0.6, epoch: 1, step: 20, stopped: false };
- * console.log(whatWeSaw("LoRA", { loss: 1.4, accuracy: 0.25 }, [{ step: 20, ...at }], result));
+ * console.log(whatWeSaw("LoRA", [start, end], result));
  * ```
  */
 export function whatWeSaw(
   name: string,
-  before: Pick<Evaluation, "accuracy" | "loss">,
   history: HistoryRecord[],
   result: Training,
 ): string {
   const evaluations = evaluated(history);
-  const last = evaluations.at(-1);
-  if (!last) return `${name}: nothing was evaluated in ${result.step} steps.`;
-  const start = { step: 0, evalLoss: before.loss, accuracy: before.accuracy };
-  const lowest = [start, ...evaluations].reduce((a, b) => b.evalLoss < a.evalLoss ? b : a);
+  const [first, last] = [evaluations[0], evaluations.at(-1)];
+  if (!first || !last) return `${name}: nothing was evaluated in ${result.step} steps.`;
+  const lowest = evaluations.reduce((a, b) => b.evalLoss < a.evalLoss ? b : a);
   const course = lowest.step === last.step
     ? "it was lowest at the end"
     : `it was lowest at step ${lowest.step}, with ${lowest.evalLoss.toFixed(4)}`;
@@ -71,11 +69,11 @@ export function whatWeSaw(
     : `, with at most ${(result.peakMemory / 1e9).toFixed(2)} GB of memory in the process`;
   return [
     `${name}, ${result.step} steps${result.stopped ? ", then stopped" : ""}:`,
-    `The validation loss went from ${before.loss.toFixed(4)} to ${
+    `The validation loss went from ${first.evalLoss.toFixed(4)} to ${
       last.evalLoss.toFixed(4)
     }; ${course}.`,
     ...gap,
-    `The accuracy went from ${percent(before.accuracy)} to ${percent(last.accuracy)}.`,
+    `The accuracy went from ${percent(first.accuracy)} to ${percent(last.accuracy)}.`,
     `It took ${result.trainRuntime.toFixed(0)} s, ${
       result.trainSamplesPerSecond.toFixed(1)
     } samples a second${memory}.`,
@@ -167,17 +165,26 @@ export function besideOriginal(
   return { rows, why: whyDifferent(metrics) };
 }
 
-function whyDifferent({ device, train, settings }: RunMetrics): string {
+function whyDifferent({ device, train, settings, testRows }: RunMetrics): string {
   if (!settings) return "The run's settings were not recorded.";
   const { modelName, full, adapter, lora } = profile("seed");
+  const { rows, dataset } = profile(settings.profile);
   const result = train.lora ?? train.full;
   const trainRows = result &&
     Math.round(result.trainSamplesPerSecond * result.trainRuntime / result.epoch);
   const { data } = settings;
+  const evaluationRows = settings.evaluationRows ??
+    (data === nameOfData(dataset) ? rows.evaluationRows : undefined);
   const pairs: [name: string, here: unknown, there: unknown][] = [
     ["the base model", settings.model, modelName],
     ["the data", typeof data === "string" ? data : data.train, ORIGINAL.data],
     ["the number of training rows", trainRows ?? ORIGINAL.trainRows, ORIGINAL.trainRows],
+    [
+      "the number of evaluation rows",
+      evaluationRows ?? ORIGINAL.evaluationRows,
+      ORIGINAL.evaluationRows,
+    ],
+    ["the number of test rows", testRows, ORIGINAL.testRows],
     ["the epochs", settings.numTrainEpochs, adapter.numTrainEpochs],
     ["the rows of a step", settings.perDeviceTrainBatchSize, adapter.perDeviceTrainBatchSize],
     ["LoRA's learning rate", settings.learningRate, adapter.learningRate],

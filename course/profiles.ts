@@ -71,6 +71,7 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
       trainSamplingStrategy: "group_by_length", // half the padding
       perDeviceEvalBatchSize: 32,
       evalSteps: 10,
+      evalOnStart: true, // where the curves begin
       saveSteps: 30, // a checkpoint takes 270 MB
     },
     adapter: {
@@ -80,6 +81,7 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
       trainSamplingStrategy: "group_by_length", // half the padding
       perDeviceEvalBatchSize: 32,
       evalSteps: 10,
+      evalOnStart: true,
     },
   },
   // A laptop; the rendered notebooks.
@@ -106,6 +108,7 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
       trainSamplingStrategy: "group_by_length", // half the padding
       perDeviceEvalBatchSize: 32,
       evalSteps: 50,
+      evalOnStart: true,
       saveSteps: 250, // a checkpoint takes 270 MB
     },
     adapter: {
@@ -115,6 +118,7 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
       trainSamplingStrategy: "group_by_length", // half the padding
       perDeviceEvalBatchSize: 32,
       evalSteps: 50,
+      evalOnStart: true,
     },
   },
   // The original experiment, its exact numbers; a GPU.
@@ -137,6 +141,7 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
       perDeviceTrainBatchSize: 16,
       perDeviceEvalBatchSize: 16,
       evalSteps: 500,
+      evalOnStart: true,
     },
     adapter: {
       learningRate: 2e-5,
@@ -144,6 +149,7 @@ const profiles: Record<string, Omit<Profile, "name" | "folder">> = {
       perDeviceTrainBatchSize: 16,
       perDeviceEvalBatchSize: 16,
       evalSteps: 500,
+      evalOnStart: true,
     },
   },
 };

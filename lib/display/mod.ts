@@ -6,7 +6,7 @@
 
 export { drawPng, showChart } from "./chart.ts";
 export { accuracyChart, type TrainedAccuracy, weightsChart } from "./accuracy_charts.ts";
-export { confusionChart } from "./confusion_chart.ts";
+export { confusionChart, confusionCharts } from "./confusion_chart.ts";
 export { accuracyByLengthChart, type LengthRows, reliabilityChart } from "./evaluation_charts.ts";
 export { type AccuracyBar, type Chart, type Colours, palette } from "./figure.ts";
 export { learningRateChart, lossChart } from "./training_charts.ts";

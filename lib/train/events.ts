@@ -1,6 +1,6 @@
 /** One line of a run's history, written to `history.json`; at most one a step. */
 export interface HistoryRecord {
-  /** Optimizer steps done, from 1. */
+  /** Optimizer steps done: from 1, or 0 for the evaluation before the first. */
   step: number;
   /** Passes over the training rows so far, as a fraction. */
   epoch: number;
@@ -18,9 +18,9 @@ export interface HistoryRecord {
   balancedAccuracy?: number;
   /** Share of the evaluation rows that are of the most frequent class. */
   majorityShare?: number;
-  /** The learning rate that this step used. */
+  /** The learning rate that this step used; 0 at step 0. */
   learningRate: number;
-  /** Norm of all gradients together, before clipping. */
+  /** Norm of all gradients together, before clipping; 0 at step 0. */
   gradNorm: number;
   /** Metrics that `computeMetrics` returned, under its own names. */
   [metric: string]: number | undefined;

@@ -11,7 +11,14 @@ export type Fingerprint = Record<string, string>;
 /** Options that change no number, and data sets, which are hashed apart. */
 const LEFT_OUT: (keyof TrainerOptions)[] = [
   ...["trainDataset", "evalDataset", "computeMetrics", "listeners"] as const,
-  ...["outputDir", "saveSteps", "saveTotalLimit", "resumeFromCheckpoint", "acceptChanges"] as const,
+  ...[
+    "evalOnStart",
+    "outputDir",
+    "saveSteps",
+    "saveTotalLimit",
+    "resumeFromCheckpoint",
+    "acceptChanges",
+  ] as const,
 ];
 
 /** Prefix of the names of trained parameters. */

@@ -43,6 +43,8 @@ export interface TrainerOptions {
   trainSamplingStrategy?: SamplingStrategy;
   /** Steps from one evaluation to the next, or a share of all steps; the last step evaluates too. @default {500} */
   evalSteps?: number;
+  /** Evaluate before the first step too, as a record of step 0; it is never the best evaluation. @default {false} */
+  evalOnStart?: boolean;
   /** Steps from one record of the training loss to the next, likewise; the last step records too. @default {evalSteps} */
   loggingSteps?: number;
   /** Computes further metrics at each evaluation, added to `evalLoss`, `accuracy` and the averages in the history. */
@@ -102,6 +104,7 @@ export function trainerOptions(options: TrainerOptions): Required<TrainerOptions
     padToMultipleOf: 1,
     trainSamplingStrategy: "random",
     evalSteps,
+    evalOnStart: false,
     loggingSteps: evalSteps,
     computeMetrics: () => ({}),
     metricForBestModel,

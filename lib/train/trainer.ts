@@ -270,6 +270,7 @@ export class Trainer {
     const { metricForBestModel } = this.#options;
     const deciding = metricForBestModel !== "loss" && { metricForBestModel };
     await this.#tell({ type: "begin", totalSteps, epochs, ...before, ...deciding });
+    if (this.#options.evalOnStart && !state.step && !before) await this.#recordStart(signal);
     while (!this.#isOver && !signal.aborted) {
       if (this.#disposed) {
         throw new Error(
@@ -372,7 +373,18 @@ export class Trainer {
     const loss = due(loggingSteps) && { loss: this.#lossSinceRecord() };
     if (!loss && !Object.keys(metrics).length) return;
     const epoch = this.#sampler.epochAfter(step);
-    const record: HistoryRecord = { step, epoch, learningRate, gradNorm, ...loss, ...metrics };
+    await this.#record({ step, epoch, learningRate, gradNorm, ...loss, ...metrics });
+  }
+
+  /** As Transformers does with `eval_on_start`, without counting it for the best model or early stopping. */
+  async #recordStart(stop: AbortSignal) {
+    const metrics = await this.#measureUntil(stop);
+    if (metrics) {
+      await this.#record({ step: 0, epoch: 0, learningRate: 0, gradNorm: 0, ...metrics });
+    }
+  }
+
+  async #record(record: HistoryRecord) {
     this.history.push(record);
     await this.#tell({ type: "record", record });
   }
@@ -384,6 +396,13 @@ export class Trainer {
   }
 
   async #evaluate(stop: AbortSignal): Promise<Record<string, number> | undefined> {
+    const metrics = await this.#measureUntil(stop);
+    if (metrics) this.#updateBest(metricNamed(this.#options.metricForBestModel, metrics));
+    return metrics;
+  }
+
+  /** The metrics of the evaluation rows; undefined if it was stopped. */
+  async #measureUntil(stop: AbortSignal): Promise<Record<string, number> | undefined> {
     const measured = await this.#measure(this.#options.evalDataset, async (batch, batches) => {
       await this.#tell({ type: "evaluate", batch, batches });
       await pause();
@@ -391,9 +410,7 @@ export class Trainer {
     }).catch((error) => {
       if (error !== stop.reason) throw error;
     });
-    if (!measured) return;
-    this.#updateBest(metricNamed(this.#options.metricForBestModel, measured.metrics));
-    return measured.metrics;
+    return measured?.metrics;
   }
 
   async #measure(dataset: Examples, onBatch?: EvaluateOptions["onBatch"]) {

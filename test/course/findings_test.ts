@@ -19,12 +19,12 @@ const result: Training = {
   ...{ trainRuntime: 20.4, trainSamplesPerSecond: 40, trainStepsPerSecond: 2.5, totalFlos: 1 },
   ...{ trainLoss: 0.7, epoch: 1, step: 100, stopped: false },
 };
-const before = { loss: 1.3863, accuracy: 0.25 };
+const start = { ...at(0, 1.3863, 0.25), gradNorm: 0, learningRate: 0 };
 
 Deno.test("whatWeSaw() tells losses, accuracies, time and memory, and where the loss was lowest", () => {
   const history = [at(50, 0.5, 0.8, 0.9), at(100, 0.4, 0.85, 0.45)];
   assert.equal(
-    whatWeSaw("LoRA", before, history, { ...result, peakMemory: 1.234e9 }),
+    whatWeSaw("LoRA", [start, ...history], { ...result, peakMemory: 1.234e9 }),
     `LoRA, 100 steps:
 The validation loss went from 1.3863 to 0.4000; it was lowest at the end.
 The last training loss, 0.4500, is above the validation loss.
@@ -32,12 +32,12 @@ The accuracy went from 25.00 % to 85.00 %.
 It took 20 s, 40.0 samples a second, with at most 1.23 GB of memory in the process.`,
   );
   const risen = [at(50, 0.3, 0.9, 0.2), at(80, 0.6, 0.7, 0.1)];
-  const said = whatWeSaw("LoRA", before, risen, { ...result, step: 80, stopped: true });
+  const said = whatWeSaw("LoRA", [start, ...risen], { ...result, step: 80, stopped: true });
   assert.match(said, /^LoRA, 80 steps, then stopped:/);
   assert.match(said, /to 0\.6000; it was lowest at step 50, with 0\.3000\./);
   assert.match(said, /The last training loss, 0\.1000, is below the validation loss\./);
   assert.match(said, /samples a second\.$/);
-  assert.equal(whatWeSaw("LoRA", before, [], result), "LoRA: nothing was evaluated in 100 steps.");
+  assert.equal(whatWeSaw("LoRA", [], result), "LoRA: nothing was evaluated in 100 steps.");
 });
 
 Deno.test("compareTrainings() says which ends lower, and which was faster", () => {
@@ -109,10 +109,10 @@ Deno.test("besideOriginal() sets each figure beside the original's, and says wha
   assert.equal(
     why,
     "The run differs from the original in the base model (sentence-transformers/all-MiniLM-L6-v2, not " +
-      "FacebookAI/roberta-base), the number of training rows (8,000, not 120,000), LoRA's learning " +
-      "rate (0.001, not 0.00002), that of full fine-tuning (0.00005, not 0.00002), and the order of " +
-      "rows (group_by_length, not random). Times and speeds depend on the machine as well: CPU 0: some " +
-      "CPU (2 threads, 24 GB), TensorFlow 2.21.0 here, an NVIDIA A100 there.",
+      "FacebookAI/roberta-base), the number of training rows (8,000, not 120,000), the number of " +
+      "evaluation rows (800, not 3,800), LoRA's learning rate (0.001, not 0.00002), that of full " +
+      "fine-tuning (0.00005, not 0.00002), and the order of rows (group_by_length, not random). Times " +
+      "and speeds depend on the machine as well: CPU 0: some CPU (2 threads, 24 GB), TensorFlow 2.21.0 here, an NVIDIA A100 there.",
   );
   const lacking = besideOriginal({ ...metrics, accuracy: {}, train: {}, trainableParameters: {} });
   assert.ok(lacking.rows.every(({ ours }) => ours === "–"));

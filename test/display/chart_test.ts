@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { createCanvas, loadImage } from "@napi-rs/canvas";
 import { showChart } from "../../lib/display/chart.ts";
-import { accuracyChart, type Chart, confusionChart, lossChart } from "../../lib/display/mod.ts";
+import {
+  accuracyChart,
+  type Chart,
+  confusionChart,
+  confusionCharts,
+  lossChart,
+} from "../../lib/display/mod.ts";
 import { drawPng } from "../../lib/display/chart.ts";
 import { inJupyter } from "../helpers/jupyter.ts";
 
@@ -220,6 +226,28 @@ Deno.test("a confusion chart of many classes leaves zeros blank, and says what i
     ),
   );
   assert.ok(alt!.endsWith("; talk.religion.misc 297 of 300, 3 as alt.atheism"));
+});
+
+Deno.test("confusion charts of few classes are side by side, of many one below the other", async () => {
+  const charted = (labels: string[]) =>
+    confusionCharts({ "1": nearlyRight(labels.length), LoRA: nearlyRight(labels.length) }, labels);
+  const few = charted(["World", "Sports", "Business", "Sci/Tech"]);
+  const many = charted(NEWSGROUPS);
+  const blueIn = async (chart: Chart, parts: (typeof all)[]) => {
+    const picture = await pixels(await drawPng(chart));
+    assert.deepEqual([picture.width, picture.height], [chart.layout.width, chart.layout.height]);
+    return parts.map((part) => count(picture, blue, part));
+  };
+  const [left, right] = await blueIn(few, [[0, 0, 0.53, 1], [0.53, 0, 1, 1]]);
+  const [upper, lower] = await blueIn(many, [[0, 0, 1, 0.49], [0, 0.49, 1, 1]]);
+  for (const [one, other] of [[left!, right!], [upper!, lower!]] as const) {
+    assert.ok(one > 3000 && Math.abs(one - other) < 0.05 * one, `${one}, ${other}`);
+  }
+  assert.ok(few.layout.width! <= 1000 && few.layout.height! < many.layout.height! / 2);
+  assert.match(few.alt!, /^1, rows by .*: World 297 3 0 0; .*\. LoRA, rows by/);
+  const titles = few.layout.annotations as { text: string }[];
+  assert.deepEqual(titles.map(({ text }) => text), ["1", "LoRA"]);
+  assert.throws(() => confusionCharts({ LoRA: nearlyRight(2) }, NEWSGROUPS), RangeError);
 });
 
 Deno.test("a chart with an annotation's arrow and two lines of title is drawn", async () => {

@@ -316,6 +316,23 @@ Deno.test("Trainer records losses and evaluations when they are due, and both at
   );
 });
 
+Deno.test("Trainer evaluates before the first step with evalOnStart, which changes nothing else", async () => {
+  const run = async (evalOnStart: boolean) => {
+    const model = await loadTiny(0.1);
+    const { loss, accuracy } = await evaluate(model, ten, { batchSize: 8 });
+    const options = { maxSteps: 4, evalSteps: 2, evalOnStart, earlyStoppingPatience: 1 };
+    const trainer = makeTrainer(model, options);
+    await trainer.train();
+    return { untouched: { loss, accuracy }, history: trainer.history, parameters: values(model) };
+  };
+  const without = await run(false);
+  const { untouched, history: [start, ...history], parameters } = await run(true);
+  const { step, epoch, learningRate, gradNorm, evalLoss: loss, accuracy } = start!;
+  assert.deepEqual([step, epoch, learningRate, gradNorm], [0, 0, 0, 0]);
+  assert.deepEqual({ loss, accuracy }, untouched);
+  assert.deepEqual({ untouched, history, parameters }, without);
+});
+
 Deno.test("Trainer counts 6 operations a token and a parameter outside the embeddings", async () => {
   const trainDataset = { inputIds: [[2, 5, 6, 7, 3], [2, 5, 3], [2, 5, 6, 3]], labels: [0, 1, 2] };
   const { totalFlos } = await makeTrainer(await loadTiny(), {
