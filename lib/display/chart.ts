@@ -1,10 +1,10 @@
 import type { Buffer } from "node:buffer";
-import type { Chart } from "./figure.ts";
+import { type Chart, styled } from "./figure.ts";
 import { show } from "./output.ts";
 
 /**
- * Shows a chart: interactive in the HTML report and in JupyterLab, once the pointer is over it; a
- * picture elsewhere (GitHub); its description in logs.
+ * Shows a chart, in the library's style where its layout names no other: interactive in the HTML report
+ * and in JupyterLab, once the pointer is over it; a picture elsewhere (GitHub); its description in logs.
  *
  * @param chart The chart to show.
  *
@@ -14,13 +14,13 @@ import { show } from "./output.ts";
  * await showChart({ data: [{ x: [1, 2], y: [3, 4] }], layout: { title: { text: "A line" } } });
  * ```
  */
-export async function showChart({ data, layout, alt = "Chart" }: Chart): Promise<void> {
+export async function showChart(chart: Chart): Promise<void> {
   // At scale 1, as JupyterLab's Plotly extension shows the picture in its own size, however wide.
-  const png = await drawPng({ data, layout }, 1);
+  const png = await drawPng(chart, 1);
   await show({
-    "application/vnd.plotly.v1+json": { data, layout },
+    "application/vnd.plotly.v1+json": styled(chart),
     "image/png": png.toString("base64"),
-    "text/plain": alt,
+    "text/plain": chart.alt ?? "Chart",
   });
 }
 
@@ -42,5 +42,5 @@ export async function drawPng(chart: Chart, scale = 1): Promise<Buffer> {
   // Half a second to load, and jsdom must not be in a program's own graph: loading it there at a first start (no cache
   // yet) can wait for ever in Deno 2.9.8.
   const { drawPicture } = await import("./picture.ts");
-  return await drawPicture(chart, scale);
+  return await drawPicture(styled(chart), scale);
 }

@@ -56,17 +56,27 @@ export const named = (names: string[]) => ({
   ticktext: names.map(plain),
 });
 
-/** The layout of all charts, with a white background on dark pages too. */
+const titleStyle = { x: 0, xanchor: "left", pad: { l: 12 }, font: { size: 16 } };
+
+/** The style of all charts, with a white background on dark pages too. */
+const style = {
+  font: { family: "Open Sans, Helvetica, Arial, sans-serif", size: 13, color: ink },
+  paper_bgcolor: "white",
+  plot_bgcolor: "white",
+  margin: { l: 60, r: 30, t: 60, b: 55 },
+};
+
+/** The layout of the library's own charts. */
 export function layout(title: string, rest: Record<string, unknown>): Chart["layout"] {
-  return {
-    title: { text: plain(title), x: 0, xanchor: "left", pad: { l: 12 }, font: { size: 16 } },
-    font: { family: "Open Sans, Helvetica, Arial, sans-serif", size: 13, color: ink },
-    paper_bgcolor: "white",
-    plot_bgcolor: "white",
-    margin: { l: 60, r: 30, t: 60, b: 55 },
-    height: 400,
-    ...rest,
+  return { title: { text: plain(title), ...titleStyle }, ...style, height: 400, ...rest };
+}
+
+/** A chart with the same style wherever its layout says nothing else. */
+export function styled({ data, layout }: Chart): Chart {
+  const template = {
+    layout: { ...style, title: titleStyle, colorway: palette, xaxis: gridline, yaxis: gridline },
   };
+  return { data, layout: { template, ...layout } };
 }
 
 /** A line of small text above the plot. */

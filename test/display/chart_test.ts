@@ -274,15 +274,26 @@ Deno.test("showChart shows Plotly's data, a picture and words, and no HTML", asy
     "image/png",
     "text/plain",
   ]);
-  assert.deepEqual(data["application/vnd.plotly.v1+json"], {
-    data: chart.data,
-    layout: chart.layout,
-  });
+  const shown = data["application/vnd.plotly.v1+json"] as Chart;
+  const { template: _style, ...layout } = shown.layout;
+  assert.deepEqual([shown.data, layout], [chart.data, chart.layout]);
   const { width, height } = await pixels(
     Uint8Array.from(atob(data["image/png"] as string), (c) => c.charCodeAt(0)),
   );
   assert.deepEqual([width, height], [700, 178]);
   assert.equal(data["text/plain"], "Accuracy: LoRA 0.9155 (0.9062 to 0.9240)");
+});
+
+Deno.test("a chart that names no style is drawn in the library's, and any other in its own", async () => {
+  const bars = { type: "bar", x: ["a", "b"], y: [1, 2] };
+  const title = { text: "Rows" };
+  const plain = await pixels(await drawPng({ data: [bars], layout: { title } }));
+  assert.ok(count(plain, blue) > 0.1 * plain.width * plain.height);
+  assert.ok(count(plain, ink, [0, 0, 0.15, 0.12]) > 20, "the title is at the left");
+  const own = { title: { ...title, x: 0.5, xanchor: "center" }, colorway: ["rgb(213, 94, 0)"] };
+  const other = await pixels(await drawPng({ data: [bars], layout: own }));
+  assert.deepEqual([count(other, blue), count(other, ink, [0, 0, 0.15, 0.12])], [0, 0]);
+  assert.ok(count(other, orange) > 0.1 * other.width * other.height);
 });
 
 Deno.test("charts refuse figures that contradict each other", () => {
