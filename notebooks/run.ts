@@ -126,7 +126,9 @@ async function lastStep(name: string, path: string): Promise<string> {
   const records = JSON.parse(await Deno.readTextFile(path).catch(() => "[]"));
   const { step, loss, evalLoss } = records.at(-1) ?? {};
   if (step === undefined) return "";
-  return `  ${name}, step ${step}: loss ${loss?.toFixed(4)}, validation ${evalLoss?.toFixed(4)}`;
+  const losses = Object.entries({ loss, validation: evalLoss }) // one may be recorded more often
+    .flatMap(([name, value]) => value === undefined ? [] : [`${name} ${value.toFixed(4)}`]);
+  return `  ${name}, step ${step}: ${losses.join(", ")}`;
 }
 
 const inProject = (path: string) => path.replace(root, "");

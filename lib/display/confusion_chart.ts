@@ -41,7 +41,7 @@ export function confusionChart(matrix: number[][], labels: string[], title: stri
 }
 
 /**
- * Charts several confusion matrices as {@link confusionChart} does one: side by side where 1,000 pixels are enough, else
+ * Charts several confusion matrices as {@link confusionChart} does one: side by side where 900 pixels are enough, else
  * one below the other.
  *
  * @param matrices Counts by true label (rows) and predicted label (columns), [C, C], by each matrix's title.
@@ -72,13 +72,13 @@ function panels(matrices: [title: string, matrix: number[][]][], labels: string[
     ...matrices.flatMap(([, matrix]) => matrix.map((row) => Math.max(...row))),
   );
   const width = Math.max(
-    several ? 230 : 355,
+    several ? 225 : 355,
     labels.length * (widthOf(String(largest), size) + 10),
   );
-  const height = Math.max(several ? 230 : 300, labels.length * 1.9 * size);
+  const height = Math.max(several ? 225 : 300, labels.length * 1.9 * size);
   const slanted = longest > width / labels.length - 8;
   const margin = Math.max(125, 55 + longest);
-  const columns = margin + matrices.length * (width + GAP) <= 1000 ? matrices.length : 1;
+  const columns = margin + matrices.length * (width + GAP) <= 900 ? matrices.length : 1;
   const rows = Math.ceil(matrices.length / columns);
 
   const axis = { ...named(names), tickfont: { size } };

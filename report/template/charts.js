@@ -10,7 +10,8 @@ async function draw(figure) {
   const copy = structuredClone({ data, layout });
   const chart = document.createElement("div");
   picture.before(chart);
-  // The page's width rules, so that a phone shows the whole chart.
+  // The page's width rules, so that a phone shows the whole chart; panels side by side scroll, to keep room for numbers.
+  if (layout.grid) chart.style.minWidth = `${Math.min(width, 700)}px`;
   if (width > figure.clientWidth) delete layout.width;
   await Plotly.newPlot(chart, data, layout, { responsive: true, displaylogo: false });
   // One image to a screen reader; the buttons beside it stay buttons.
@@ -19,6 +20,7 @@ async function draw(figure) {
   drawing.setAttribute("aria-label", picture.alt);
   for (const layer of layers) layer.setAttribute("aria-hidden", "true");
   figure.classList.add("drawn");
+  dispatchEvent(new Event("resize")); // what scrolls is marked
   // What is printed: a chart keeps the screen's width on paper, a picture does not.
   picture.src = await Plotly.toImage(copy, { format: "svg", width, height });
   picture.width = width;

@@ -114,8 +114,9 @@ Deno.test({ name: "the report's pages in a browser", ignore: !browserFile }, asy
         });
         assert.deepEqual(wide, []);
         assert.ok(boxes.length > 0);
+        assert.equal(boxes.some(([label]) => /^Output/.test(`${label}`)), file !== "index.html");
         for (const [label, tabIndex] of boxes) {
-          assert.match(`${label}`, /^Table \d+/);
+          assert.match(`${label}`, /^(Table|Output) \d+/);
           assert.equal(tabIndex, 0);
         }
         assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);

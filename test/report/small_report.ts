@@ -2,17 +2,23 @@ import { defaultSettings, type RunMetrics } from "course";
 import type { HistoryRecord } from "lightweight-finetuning";
 import { drawPng } from "../../lib/display/chart.ts";
 import { accuracyChart } from "../../lib/display/accuracy_charts.ts";
+import { confusionCharts } from "../../lib/display/confusion_chart.ts";
 import { gridHtml } from "../../lib/display/grid.ts";
 
 export const chart = accuracyChart({ name: "a</script><b>", accuracy: 0.5, low: 0.4, high: 0.6 });
 
-/** The output that shows the chart. */
-export const chartOutput = async (words: string) => ({
+const panels = confusionCharts(
+  { untouched: [[500, 500], [500, 500]], LoRA: [[900, 100], [50, 950]] },
+  ["World", "Sports"],
+);
+
+/** The output that shows a chart. */
+export const chartOutput = async (words: string, { data, layout } = chart) => ({
   output_type: "display_data",
   metadata: {},
   data: {
-    "application/vnd.plotly.v1+json": { data: chart.data, layout: chart.layout },
-    "image/png": (await drawPng(chart)).toString("base64"),
+    "application/vnd.plotly.v1+json": { data, layout },
+    "image/png": (await drawPng({ data, layout })).toString("base64"),
     "text/plain": words,
   },
 });
@@ -34,6 +40,7 @@ export const outputs = async () => [
     },
   },
   await chartOutput("Accuracy in words"),
+  await chartOutput("Matrices in words", panels),
   {
     output_type: "error",
     ename: "TypeError",
