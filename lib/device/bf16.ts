@@ -34,7 +34,7 @@ async function milliseconds(inBf16: boolean): Promise<number> {
       const started = performance.now();
       const corner = tf.tidy(() => {
         using _ = inBf16 ? useBf16() : undefined;
-        return tf.slice(port().product(x, x), 0, 1);
+        return tf.slice(port().cast(port().product(x, x), "float32"), 0, 1);
       });
       await port().read(corner).finally(() => corner.dispose());
       times.push(performance.now() - started);

@@ -1,12 +1,24 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Key } from "./philox.ts";
 
+/** How many bits a number has, and how many of them are its digits. */
+export type Precision = "float32" | "bfloat16";
+
 /** What a device offers beyond tfjs-core's ops: what they lack, or do worse. None of it has a gradient. */
 export interface DevicePort {
   /** The numbers in [0, 1) of a draw, the same bits on every device: those of `uniformNumbers`. */
   uniform(shape: number[], key: Key): tf.Tensor;
-  /** The type in which products are computed; their results are float32 all the same. */
-  readonly precision: "float32" | "bfloat16";
+  /** The type to which products round what is multiplied; they add up in float32. */
+  readonly precision: Precision;
+  /**
+   * The type of a product's result: that of `precision` where the device's kernels read and write it. tfjs takes a tensor
+   * of bfloat16 for one of float32, but its ops throw a TypeError on it, except the sum of two.
+   */
+  readonly stored: Precision;
+  /** The type of a tensor's numbers; its gradient has the same. */
+  typeOf(x: tf.Tensor): Precision;
+  /** A tensor of the same numbers in another type, or the tensor itself if it has it. */
+  cast<T extends tf.Tensor>(x: T, type: Precision): T;
   /** The product of two matrices, each transposed first if asked for. */
   product(
     a: tf.Tensor2D,
@@ -55,7 +67,7 @@ export interface FusedKernels {
   sumRows(x: tf.Tensor2D): tf.Tensor1D;
   /** The sum of the rows of the elementwise product x · y, both [N, H] → [H]. */
   sumRowProducts(x: tf.Tensor2D, y: tf.Tensor2D): tf.Tensor1D;
-  /** x · Φ(x) with the exact error function, [N, H]. */
+  /** x · Φ(x) with the exact error function, [N, H], in the type of x. */
   gelu(x: tf.Tensor2D): tf.Tensor2D;
   /** The gradient of x from that of the result, all [N, H]. */
   geluGrad(x: tf.Tensor2D, dy: tf.Tensor2D): tf.Tensor2D;
@@ -78,16 +90,19 @@ export interface FusedKernels {
    * The gradients of x and of the residual, both [N, H], from that of the result [N, H].
    *
    * @param normal From the forward pass, [N, H], as is `inverse`, [N].
+   * @param type That of x; all else is float32.
    */
   addNormGrad(
     dy: tf.Tensor2D,
     normal: tf.Tensor2D,
     inverse: tf.Tensor1D,
     scale: tf.Tensor1D,
+    type: Precision,
     dropout?: Dropout,
   ): [dx: tf.Tensor2D, dresidual: tf.Tensor2D];
   /**
-   * Scaled dot-product attention, with dropout on its probabilities, [B, A, Q, T].
+   * Scaled dot-product attention, with dropout on its probabilities, [B, A, Q, T]. Queries, keys, values, the result and
+   * their gradients are of one type.
    *
    * @param q Queries [B·Q, A·D].
    * @param k Keys [B·T, A·D], as `v` (values).

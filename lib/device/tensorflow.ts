@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import util from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Libraries } from "./libraries.ts";
+import type { Precision } from "./port.ts";
 
 /** What this project uses of tfjs-node's backend beyond tfjs-core's ops. */
 export interface TensorFlowBackend {
@@ -81,8 +82,11 @@ const inBf16 = new WeakSet<object>();
 /** By data, a copy of them in bfloat16. */
 const bf16Copies = new WeakMap<object, tf.Tensor>();
 
-/** The ops that may be given bfloat16; of our own kernels TensorFlow refuses the others. tfjs runs none but Cast. */
-const TAKES_BF16 = /^(MatMul|Cast|Fused.*)$/;
+/**
+ * The ops that may be given bfloat16; of our own kernels TensorFlow refuses the others. tfjs runs Cast, and Add where it
+ * sums the gradients of a tensor that was used twice.
+ */
+const TAKES_BF16 = /^(MatMul|Cast|Add|Fused.*)$/;
 
 /**
  * Keeps the caller's arrays apart from TensorFlow's, which would share them, explains its errors, lets tensors be of
@@ -122,7 +126,7 @@ const explained = <Rest extends unknown[], Result>(
   if (wrong && !TAKES_BF16.test(op)) {
     throw new TypeError(
       `Cannot run ${op} as its inputs must be float32: current value is bfloat16 [${wrong.shape}]. ` +
-        "Give it toFloat32() of it",
+        "Cast it by the port",
     );
   }
   try {
@@ -210,6 +214,10 @@ export function toBf16<T extends tf.Tensor>(x: T): T {
   }
   return copy as T;
 }
+
+/** The type of a tensor's numbers. */
+export const typeOf = ({ dataId }: tf.Tensor): Precision =>
+  inBf16.has(dataId) ? "bfloat16" : "float32";
 
 /** A tensor's numbers in float32. */
 export const toFloat32 = <T extends tf.Tensor>(x: T): T =>

@@ -27,11 +27,11 @@ export function fusedKernels(library: string): Record<"float32" | "bfloat16", Fu
         dropout,
         (key, rate) => fused("AddNorm", [x, residual, scale, shift, key], 3, { rate, epsilon }),
       ),
-    addNormGrad: (dy, normal, inverse, scale, dropout) =>
-      withKey(
-        dropout,
-        (key, rate) => fused("AddNormGrad", [dy, normal, inverse, scale, key], 2, { rate }),
-      ),
+    addNormGrad: (dy, normal, inverse, scale, type, dropout) =>
+      withKey(dropout, (key, rate) => {
+        const T = type === "float32" ? "TF_FLOAT" : "TF_BFLOAT16";
+        return fused("AddNormGrad", [dy, normal, inverse, scale, key], 2, { T, rate });
+      }),
     attention: (q, k, v, mask, heads, dropout) =>
       withKey(
         dropout,

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Libraries } from "./libraries.ts";
 import { checkDraw } from "./philox.ts";
 import type { DevicePort } from "./port.ts";
-import { rawOp, type TensorFlowBackend, toBf16, toFloat32 } from "./tensorflow.ts";
+import { rawOp, type TensorFlowBackend, toBf16, toFloat32, typeOf } from "./tensorflow.ts";
 import { fusedKernels } from "./tensorflow_kernels.ts";
 
 /**
@@ -24,6 +24,9 @@ export function tensorFlowPort(
         return rawOp("StatelessRandomUniform", inputs, types)[0]!;
       }),
     precision: "float32",
+    stored: "float32",
+    typeOf,
+    cast: (x, type) => type === "float32" ? toFloat32(x) : toBf16(x),
     product,
     sumOfSquares: (tensors) =>
       tf.tidy(() => {
@@ -45,8 +48,15 @@ export function tensorFlowPort(
     read: (tensor) => tensor.data(),
     kernels: fused?.float32 ?? {},
   };
-  const bf16 = { precision: "bfloat16", product: productInBf16 } as const;
-  return { ...port, bf16: { ...port, ...bf16, kernels: fused?.bfloat16 ?? {} } };
+  const stored = fused ? "bfloat16" : "float32";
+  const bf16: DevicePort = {
+    ...port,
+    precision: "bfloat16",
+    stored,
+    product: (...given) => tf.tidy(() => port.cast(productInBf16(...given), stored)),
+    kernels: fused?.bfloat16 ?? {},
+  };
+  return { ...port, bf16 };
 }
 
 /** TensorFlow's MatMul; `tf.matMul` would run BatchMatMulV2 on a batch of one. */
@@ -65,12 +75,13 @@ function product(
 }
 
 /** Rounds once more, when the sums become bfloat16. */
-const productInBf16: typeof product = (a, b, transposeA = false, transposeB = false) =>
-  tf.tidy(() => {
-    const attributes = {
-      T: "TF_BFLOAT16",
-      transpose_a: transposeA,
-      transpose_b: transposeB,
-    } as const;
-    return toFloat32(rawOp("MatMul", [toBf16(a), toBf16(b)], attributes)[0] as tf.Tensor2D);
-  });
+function productInBf16(
+  a: tf.Tensor2D,
+  b: tf.Tensor2D,
+  transposeA = false,
+  transposeB = false,
+): tf.Tensor2D {
+  const T = "TF_BFLOAT16";
+  const attributes = { T, transpose_a: transposeA, transpose_b: transposeB } as const;
+  return rawOp("MatMul", [toBf16(a), toBf16(b)], attributes)[0] as tf.Tensor2D;
+}

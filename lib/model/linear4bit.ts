@@ -39,14 +39,17 @@ export async function linear4bit(
     // An op without inputs, so that no intermediate result is kept for a gradient.
     weight: () => differentiable({}, () => dequantizeNf4<tf.Rank.R2>(held, shape), () => ({})),
     bias: () => bias,
-    apply: (x) =>
-      differentiable(
+    apply(x) {
+      const { product, cast, typeOf } = port();
+      const type = typeOf(x);
+      return differentiable(
         { x, bias },
-        () => addBias(port().product(x, dequantized(), false, true), bias),
+        () => addBias(product(x, dequantized(), false, true), bias),
         (dy) => ({
-          x: port().product(dy, dequantized()),
+          x: cast(product(dy, dequantized()), type),
           ...bias.trainable && { bias: sumRows(dy) },
         }),
-      ),
+      );
+    },
   };
 }
