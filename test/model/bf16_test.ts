@@ -23,13 +23,13 @@ import { examples } from "../helpers/training.ts";
 await openDevice();
 const expected = await readExpected(fixture("bf16"));
 
-// Rounding to bfloat16's eight bits errs by 2^-8 of a number at most; spread evenly up to there, by 2^-8 / √3 in the mean
-// square. Independent errors add up in their squares, and normalisation keeps layers from amplifying them: after n
-// roundings in a row on each side the two differ by √(2n / 3) · 2^-8 of their norm. In a row are, in each of the two
-// layers, input, weight and result of four products, and of attention's two: 18; and of the head's two products 6. The
-// gradient goes the same way back: 42 more.
-const ROUNDINGS = 2 * 18 + 6;
-const bound = (roundings: number) => Math.sqrt(2 * roundings / 3) * 2 ** -8;
+// Rounding to bfloat16's eight bits errs by 2^-8 of a number at most. Independent errors add up in their squares, and
+// normalisation keeps layers from amplifying them: after n roundings in a row on each side the two differ by √(2n) · 2^-8
+// of their norm. In a row are, in each of the two layers, input, weight, product and sum with the bias of four linear
+// layers (16), the results of attention's two products and of GELU (3), and of LoRA A, its product, this scaled, B, its
+// product and the sum (6); and in the head two linear layers (8). The gradient goes the same way back, as many more.
+const ROUNDINGS = 2 * (16 + 3 + 6) + 8;
+const bound = (roundings: number) => Math.sqrt(2 * roundings) * 2 ** -8;
 
 const norm = (x: Float32Array) => Math.hypot(...x);
 
