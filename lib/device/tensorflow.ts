@@ -97,7 +97,7 @@ function guard(backend: TensorFlowBackend): TensorFlowBackend {
   return Object.assign(
     backend,
     {
-      write: (values, ...rest) => write.call(backend, values.slice(), ...rest),
+      write: (values, ...rest) => write.call(backend, copyOf(values), ...rest),
       // A tensor that no op has used yet would give the array that is to become its buffer.
       readSync: (data) => readSync.call(backend, data).slice(),
       createOutputTensor(result) {
@@ -116,6 +116,23 @@ function guard(backend: TensorFlowBackend): TensorFlowBackend {
       executeMultipleOutputs: explained(backend.executeMultipleOutputs.bind(backend)),
     } satisfies Partial<TensorFlowBackend>,
   );
+}
+
+/** At multiples of how many bytes TensorFlow wants numbers to begin; others it would copy once more. */
+const ALIGNMENT = 64;
+
+/** A copy of numbers; where it is large it begins at such a multiple. */
+function copyOf(values: tf.BackendValues): tf.BackendValues {
+  if (!(values instanceof Float32Array) || values.length < 2 ** 14) return values.slice();
+  const buffer = new ArrayBuffer(values.byteLength + ALIGNMENT);
+  const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(new Uint8Array(buffer)));
+  const copy = new Float32Array(
+    buffer,
+    Number(-BigInt(address) & BigInt(ALIGNMENT - 1)),
+    values.length,
+  );
+  copy.set(values);
+  return copy;
 }
 
 const explained = <Rest extends unknown[], Result>(
