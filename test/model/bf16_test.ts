@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import {
+  type Adapter,
+  addIa3,
   addLora,
+  type Classifier,
   classify,
   disableAdapter,
   enableAdapter,
@@ -79,6 +82,32 @@ for (const kind of KINDS) {
         assertNear(gradient, reference, 2 * ROUNDINGS, name);
       }
       classifier.dispose();
+    });
+  }
+}
+
+const ADAPTERS: Record<string, (model: Classifier) => Adapter> = {
+  "LoRA on all layers": (model) => addLora(model, { targetModules: "all-linear" }),
+  "DoRA on all layers": (model) => addLora(model, { targetModules: "all-linear", useDora: true }),
+  "IA³": (model) => addIa3(model),
+};
+
+for (const [what, add] of Object.entries(ADAPTERS)) {
+  for (const loadIn4bit of [false, true]) {
+    Deno.test(`${what} in bfloat16, 4 bits ${loadIn4bit}: gradients are float32's, rounded`, async () => {
+      for (const kind of ["bert", "distilbert"]) {
+        const reference = await readReference(kind);
+        const classifier = await loadClassifier(reference.folder, { loadIn4bit });
+        const adapter = add(classifier);
+        shake(adapter);
+        const exact = lossAndGradients(adapter, reference.batch());
+        using _ = useBf16();
+        const { gradients } = lossAndGradients(adapter, reference.batch());
+        for (const [name, gradient] of gradients) {
+          assertNear(gradient, exact.gradients.get(name)!, 2 * ROUNDINGS, `${kind} ${name}`);
+        }
+        classifier.dispose();
+      }
     });
   }
 }
