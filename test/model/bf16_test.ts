@@ -17,7 +17,9 @@ import {
   type TextModel,
   unmergeAdapter,
 } from "lightweight-finetuning";
-import { port, useBf16 } from "../../lib/device/port.ts";
+import { port, useBf16, usePort } from "../../lib/device/port.ts";
+import type { TensorFlowBackend } from "../../lib/device/tensorflow.ts";
+import { tensorFlowPort } from "../../lib/device/tensorflow_port.ts";
 import { lossAndGradients, PEFT, withoutGradient } from "../helpers/gradients.ts";
 import { shake } from "../helpers/live.ts";
 import { fixture, KINDS, readExpected, readReference } from "../helpers/reference.ts";
@@ -111,6 +113,18 @@ for (const [what, add] of Object.entries(ADAPTERS)) {
     });
   }
 }
+
+Deno.test("without fused kernels, as on a GPU, bfloat16 gives the same within its rounding", async () => {
+  const { model, reference } = await load("bert", "lora");
+  const plain = tensorFlowPort(tf.backend() as unknown as TensorFlowBackend, { binding: "" });
+  using _ = usePort(plain.bf16!);
+  const ours = tf.tidy(() => model.forward(reference.batch()).dataSync<"float32">());
+  assertNear(ours, expected.numbers("bert.lora.logits"), ROUNDINGS, "logits");
+  const theirs = expected.group("bert.lora.grad.");
+  for (const [name, gradient] of lossAndGradients(model, reference.batch()).gradients) {
+    assertNear(gradient, theirs.get(name) ?? theirs.get(PEFT + name)!, 2 * ROUNDINGS, name);
+  }
+});
 
 Deno.test("bfloat16 follows the weights: assigned, merged, disabled and loaded ones", async () => {
   const { classifier, model: adapter, reference } = await load("bert", "lora");
