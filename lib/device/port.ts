@@ -1,10 +1,24 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Key } from "./philox.ts";
 
+/** How many bits a number has, and how many of them are its digits. */
+export type Precision = "float32" | "bfloat16";
+
 /** What a device offers beyond tfjs-core's ops: what they lack, or do worse. None of it has a gradient. */
 export interface DevicePort {
   /** The numbers in [0, 1) of a draw, the same bits on every device: those of `uniformNumbers`. */
   uniform(shape: number[], key: Key): tf.Tensor;
+  /** The type to which products round what is multiplied; they add up in float32. */
+  readonly precision: Precision;
+  /**
+   * The type of a product's result: that of `precision` where the device's kernels read and write it. tfjs takes a tensor
+   * of bfloat16 for one of float32, but its ops throw a TypeError on it, except the sum of two.
+   */
+  readonly stored: Precision;
+  /** The type of a tensor's numbers; its gradient has the same. */
+  typeOf(x: tf.Tensor): Precision;
+  /** A tensor of the same numbers in another type, or the tensor itself if it has it. */
+  cast<T extends tf.Tensor>(x: T, type: Precision): T;
   /** The product of two matrices, each transposed first if asked for. */
   product(
     a: tf.Tensor2D,
@@ -26,6 +40,11 @@ export interface DevicePort {
   ): Promise<tf.DataTypeMap[D]>;
   /** The kernels that the device fuses; lib/kernels composes the others of tfjs-core's ops. */
   readonly kernels: Partial<FusedKernels>;
+  /**
+   * The same device with products that round both matrices to bfloat16 and add up in float32. A matrix's copy in bfloat16
+   * is kept as long as the matrix, so that a frozen weight is rounded once. Absent where the device cannot do it.
+   */
+  readonly bf16?: DevicePort;
 }
 
 /** One application of dropout: its draw decides which numbers become zero, forward and backward alike. */
@@ -48,7 +67,7 @@ export interface FusedKernels {
   sumRows(x: tf.Tensor2D): tf.Tensor1D;
   /** The sum of the rows of the elementwise product x · y, both [N, H] → [H]. */
   sumRowProducts(x: tf.Tensor2D, y: tf.Tensor2D): tf.Tensor1D;
-  /** x · Φ(x) with the exact error function, [N, H]. */
+  /** x · Φ(x) with the exact error function, [N, H], in the type of x. */
   gelu(x: tf.Tensor2D): tf.Tensor2D;
   /** The gradient of x from that of the result, all [N, H]. */
   geluGrad(x: tf.Tensor2D, dy: tf.Tensor2D): tf.Tensor2D;
@@ -71,16 +90,19 @@ export interface FusedKernels {
    * The gradients of x and of the residual, both [N, H], from that of the result [N, H].
    *
    * @param normal From the forward pass, [N, H], as is `inverse`, [N].
+   * @param type That of x; all else is float32.
    */
   addNormGrad(
     dy: tf.Tensor2D,
     normal: tf.Tensor2D,
     inverse: tf.Tensor1D,
     scale: tf.Tensor1D,
+    type: Precision,
     dropout?: Dropout,
   ): [dx: tf.Tensor2D, dresidual: tf.Tensor2D];
   /**
-   * Scaled dot-product attention, with dropout on its probabilities, [B, A, Q, T].
+   * Scaled dot-product attention, with dropout on its probabilities, [B, A, Q, T]. Queries, keys, values, the result and
+   * their gradients are of one type.
    *
    * @param q Queries [B·Q, A·D].
    * @param k Keys [B·T, A·D], as `v` (values).
@@ -107,6 +129,8 @@ export interface FusedKernels {
     dy: tf.Tensor2D,
     dropout?: Dropout,
   ): [dq: tf.Tensor2D, dk: tf.Tensor2D, dv: tf.Tensor2D];
+  /** The matrix of a shape that is held at four bits, to be given to {@link DevicePort.product}. */
+  dequantize(held: FourBits, shape: [number, number]): tf.Tensor2D;
   /**
    * The weight after one step of AdamW; the moments are updated in place. All have one shape.
    *
@@ -142,6 +166,22 @@ export interface AdamWNumbers {
   epsilon: number;
 }
 
+/** Numbers at four bits: the parts of `Nf4` of lib/model, and the tables of what the codes stand for. */
+export interface FourBits {
+  /** Packed bytes, each of two indices into `numbers`, the first in the upper half. */
+  codes: tf.Tensor1D;
+  /** Packed bytes, each an index into `scales`: the scale of 64 numbers. */
+  absmax: tf.Tensor1D;
+  /** Factors of 256 scales each. */
+  nestedAbsmax: tf.Tensor1D;
+  /** Added to each scale. */
+  nestedOffset: number;
+  /** [16] */
+  numbers: tf.Tensor1D;
+  /** [256] */
+  scales: tf.Tensor1D;
+}
+
 let open: DevicePort | undefined;
 
 /**
@@ -173,4 +213,27 @@ export function usePort(port: DevicePort): Disposable {
   const before = open;
   open = port;
   return { [Symbol.dispose]: () => void (open = before) };
+}
+
+/**
+ * Computes products in bfloat16 until what is returned is disposed of; nothing may be awaited before, as other work
+ * would go on in bfloat16 too.
+ *
+ * @throws {Error} When the device has no such products.
+ *
+ * @example
+ * ```ts
+ * import { openDevice } from "./device.ts";
+ * import { port, useBf16 } from "./port.ts";
+ * await openDevice();
+ * using _ = useBf16();
+ * console.log(port().precision); // bfloat16
+ * ```
+ */
+export function useBf16(): Disposable {
+  const { bf16 } = port();
+  if (bf16) return usePort(bf16);
+  throw new Error(
+    "Cannot compute in bfloat16 as the device must have products of it: current value is none. Leave out 'bf16'",
+  );
 }

@@ -1,16 +1,17 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { checkDraw } from "./philox.ts";
-import type { Dropout, FusedKernels } from "./port.ts";
-import { rawOp } from "./tensorflow.ts";
+import type { Dropout, FourBits, FusedKernels } from "./port.ts";
+import { type RawAttribute, rawOp } from "./tensorflow.ts";
 
 /**
- * Loads the kernels of lib/kernels/fused.cc.
+ * Loads the kernels of lib/kernels/fused.cc, for products in each type.
  *
  * @param library Path of the compiled file, which registers its ops with TensorFlow when it is loaded.
  */
-export function fusedKernels(library: string): FusedKernels {
+export function fusedKernels(library: string): Record<"float32" | "bfloat16", FusedKernels> {
   Deno.dlopen(library, {});
-  return {
+  const float32: FusedKernels = {
+    dequantize: (held, shape) => dequantize(held, shape, "TF_FLOAT"),
     addBias(x, bias) {
       fused("AddBias", [x, bias], 0);
       return x;
@@ -26,11 +27,11 @@ export function fusedKernels(library: string): FusedKernels {
         dropout,
         (key, rate) => fused("AddNorm", [x, residual, scale, shift, key], 3, { rate, epsilon }),
       ),
-    addNormGrad: (dy, normal, inverse, scale, dropout) =>
-      withKey(
-        dropout,
-        (key, rate) => fused("AddNormGrad", [dy, normal, inverse, scale, key], 2, { rate }),
-      ),
+    addNormGrad: (dy, normal, inverse, scale, type, dropout) =>
+      withKey(dropout, (key, rate) => {
+        const T = type === "float32" ? "TF_FLOAT" : "TF_BFLOAT16";
+        return fused("AddNormGrad", [dy, normal, inverse, scale, key], 2, { T, rate });
+      }),
     attention: (q, k, v, mask, heads, dropout) =>
       withKey(
         dropout,
@@ -54,7 +55,25 @@ export function fusedKernels(library: string): FusedKernels {
       });
     },
   };
+  return {
+    float32,
+    bfloat16: {
+      ...float32,
+      dequantize: (held, shape) => dequantize(held, shape, "TF_BFLOAT16"),
+    },
+  };
 }
+
+const dequantize = (
+  { codes, absmax, nestedAbsmax, nestedOffset, numbers, scales }: FourBits,
+  shape: number[],
+  T: "TF_FLOAT" | "TF_BFLOAT16",
+) =>
+  tf.tidy(() => {
+    const size = tf.tensor1d(shape, "int32");
+    const inputs = [codes, absmax, nestedAbsmax, tf.scalar(nestedOffset), numbers, scales, size];
+    return fused("Dequantize", inputs, 1, { T })[0] as tf.Tensor2D;
+  });
 
 /** Buffers that hold no variable's numbers but one's: made here, shared with no array, slice or clone. */
 const owned = new WeakSet<object>();
@@ -70,7 +89,7 @@ const fused = <Results extends tf.Tensor[]>(
   name: string,
   inputs: tf.Tensor[],
   outputs: Results["length"],
-  attributes?: Record<string, number>,
+  attributes?: Record<string, RawAttribute>,
 ) => rawOp(`Fused${name}`, inputs, attributes, outputs) as Results;
 
 /** Runs an op that draws dropout's numbers itself. */

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Libraries } from "./libraries.ts";
 import { checkDraw } from "./philox.ts";
 import type { DevicePort } from "./port.ts";
-import { rawOp, type TensorFlowBackend } from "./tensorflow.ts";
+import { rawOp, type TensorFlowBackend, toBf16, toFloat32, typeOf } from "./tensorflow.ts";
 import { fusedKernels } from "./tensorflow_kernels.ts";
 
 /**
@@ -14,7 +14,8 @@ export function tensorFlowPort(
   { isUsingGpuDevice }: TensorFlowBackend,
   { kernels }: Libraries,
 ): DevicePort {
-  return {
+  const fused = kernels && !isUsingGpuDevice ? fusedKernels(kernels) : undefined;
+  const port: DevicePort = {
     uniform: (shape, key) =>
       tf.tidy(() => {
         for (const size of [...shape, tf.util.sizeFromShape(shape)]) checkDraw(size, key);
@@ -22,6 +23,10 @@ export function tensorFlowPort(
         const types = { dtype: "TF_FLOAT", T: "TF_INT32", Tseed: "TF_INT32" } as const;
         return rawOp("StatelessRandomUniform", inputs, types)[0]!;
       }),
+    precision: "float32",
+    stored: "float32",
+    typeOf,
+    cast: (x, type) => type === "float32" ? toFloat32(x) : toBf16(x),
     product,
     sumOfSquares: (tensors) =>
       tf.tidy(() => {
@@ -41,8 +46,17 @@ export function tensorFlowPort(
         return tf.reshape(rawOp("Cast", bytes, { SrcT: "TF_UINT8", DstT: "TF_INT32" })[0]!, [-1]);
       }),
     read: (tensor) => tensor.data(),
-    kernels: kernels && !isUsingGpuDevice ? fusedKernels(kernels) : {},
+    kernels: fused?.float32 ?? {},
   };
+  const stored = fused ? "bfloat16" : "float32";
+  const bf16: DevicePort = {
+    ...port,
+    precision: "bfloat16",
+    stored,
+    product: (...given) => tf.tidy(() => port.cast(productInBf16(...given), stored)),
+    kernels: fused?.bfloat16 ?? {},
+  };
+  return { ...port, bf16 };
 }
 
 /** TensorFlow's MatMul; `tf.matMul` would run BatchMatMulV2 on a batch of one. */
@@ -58,4 +72,16 @@ function product(
   }
   const attributes = { T: "TF_FLOAT", transpose_a: transposeA, transpose_b: transposeB } as const;
   return rawOp("MatMul", [a, b], attributes)[0] as tf.Tensor2D;
+}
+
+/** Rounds once more, when the sums become bfloat16. */
+function productInBf16(
+  a: tf.Tensor2D,
+  b: tf.Tensor2D,
+  transposeA = false,
+  transposeB = false,
+): tf.Tensor2D {
+  const T = "TF_BFLOAT16";
+  const attributes = { T, transpose_a: transposeA, transpose_b: transposeB } as const;
+  return rawOp("MatMul", [toBf16(a), toBf16(b)], attributes)[0] as tf.Tensor2D;
 }

@@ -17,9 +17,11 @@ export interface ClassifyOptions {
   topK?: number;
   /** Texts of a batch. @default {32} */
   batchSize?: number;
+  /** Compute products in bfloat16 with sums in float32. @default {false} */
+  bf16?: boolean;
 }
 
-const OPTIONS: Record<keyof ClassifyOptions, true> = { topK: true, batchSize: true };
+const OPTIONS: Record<keyof ClassifyOptions, true> = { topK: true, batchSize: true, bf16: true };
 
 /**
  * Classifies texts, as Transformers' text-classification pipeline does: the most likely class of each or, with `topK`,
@@ -57,7 +59,7 @@ export async function classify(
   options: ClassifyOptions = {},
 ): Promise<Classification[] | Classification[][]> {
   checkOptions("classify", options, OPTIONS);
-  const { topK, batchSize = 32 } = options;
+  const { topK, batchSize = 32, bf16 = false } = options;
   if (topK !== undefined && !(topK === Infinity || Number.isInteger(topK) && topK > 0)) {
     throw new RangeError(
       `Cannot classify as 'topK' must be a whole number above 0 or Infinity: current value is ${topK}`,
@@ -65,7 +67,7 @@ export async function classify(
   }
   if (!texts.length) return [];
   const rows = { inputIds: await tokenizer.encode(texts), labels: texts.map(() => 0) };
-  const { logits } = await evaluate(model, rows, { batchSize });
+  const { logits } = await evaluate(model, rows, { batchSize, bf16 });
   const { labels } = model;
   const ranked = texts.map((_, row) => {
     const scores = softmax(logits.subarray(row * labels.length, (row + 1) * labels.length));

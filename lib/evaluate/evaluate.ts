@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { type Batch, batches, byLength, checkExamples, type Examples } from "../batches.ts";
-import { port } from "../device/port.ts";
+import { announceBf16 } from "../device/bf16.ts";
+import { port, useBf16 } from "../device/port.ts";
 import { stopPoint } from "../interrupt.ts";
 import { crossEntropy } from "../kernels/loss.ts";
 import type { TextModel } from "../model/classifier.ts";
@@ -25,6 +26,8 @@ export interface Evaluation extends AverageMetrics {
 export interface EvaluateOptions {
   /** Rows of a batch. @default {32} */
   batchSize?: number;
+  /** Compute products in bfloat16 with sums in float32. @default {false} */
+  bf16?: boolean;
   /** The padded length of a batch is a multiple of this. @default {1} */
   padToMultipleOf?: number;
   /** Called after each batch. */
@@ -33,6 +36,7 @@ export interface EvaluateOptions {
 
 const OPTIONS: Record<keyof EvaluateOptions, true> = {
   batchSize: true,
+  bf16: true,
   padToMultipleOf: true,
   onBatch: true,
 };
@@ -54,7 +58,7 @@ export async function evaluate(
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   checkOptions("evaluate", options, OPTIONS);
-  const { batchSize = 32, padToMultipleOf = 1, onBatch } = options;
+  const { batchSize = 32, bf16 = false, padToMultipleOf = 1, onBatch } = options;
   const count = examples.inputIds.length;
   checkExamples("evaluate", "examples", examples, model.labels.length);
   if (!(Number.isInteger(batchSize) && batchSize > 0)) {
@@ -62,6 +66,7 @@ export async function evaluate(
       `Cannot evaluate as 'batchSize' must be a whole number above 0: current value is ${batchSize}`,
     );
   }
+  if (bf16) await announceBf16();
   const started = performance.now();
   const total = Math.ceil(count / batchSize);
   const predictions = new Int32Array(count);
@@ -71,7 +76,7 @@ export async function evaluate(
   const order = byLength(examples);
   using stop = stopPoint("the evaluation");
   for (const batch of batches(examples, order, batchSize, padTokenId, padToMultipleOf)) {
-    const { loss, logits: values } = await evaluateBatch(model, batch);
+    const { loss, logits: values } = await evaluateBatch(model, batch, bf16);
     const classes = values.length / batch.size;
     checkFinite(values, batch);
     if (!logits.length) logits = new Float32Array(count * classes);
@@ -100,10 +105,12 @@ const REMEDY = "lower 'batchSize' (a Trainer's 'perDeviceEvalBatchSize')";
 async function evaluateBatch(
   model: TextModel,
   batch: Batch,
+  bf16: boolean,
 ): Promise<{ loss: number; logits: Float32Array }> {
   let numbers: tf.Tensor | undefined;
   try {
     numbers = tf.tidy(() => {
+      using _ = bf16 ? useBf16() : undefined;
       const logits = model.forward(batch);
       const loss = crossEntropy(logits, tf.tensor1d(batch.labels));
       return tf.concat([tf.reshape(loss, [1]), tf.reshape(logits, [-1])]); // one read

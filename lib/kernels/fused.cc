@@ -25,16 +25,49 @@ using tensorflow::TensorShape;
 using Sizes = absl::InlinedVector<int64_t, 4>;
 using Row = Eigen::Map<Eigen::ArrayXf>;
 using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
+template <typename T>
+using RowOf = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
+
+// Numbers of type T as float32; what is computed of them is float32 too.
+template <typename T>
+auto floats(const T* x, int64_t count) {
+  return Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>(x, count).template cast<float>();
+}
+// Rounds numbers to type T into a row.
+template <typename T, typename Numbers>
+void write(T* y, int64_t count, const Numbers& numbers) {
+  RowOf<T>(y, count) = numbers.template cast<T>();
+}
 using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using Head = Eigen::Map<Matrix, 0, Eigen::OuterStride<>>;
-using ConstHead = Eigen::Map<const Matrix, 0, Eigen::OuterStride<>>;
+template <typename T>
+using MatrixOf = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+template <typename T>
+using Head = Eigen::Map<MatrixOf<T>, 0, Eigen::OuterStride<>>;
+template <typename T>
+using ConstHead = Eigen::Map<const MatrixOf<T>, 0, Eigen::OuterStride<>>;
 
 // One head of one text: `rows` rows from row `first` on of x [N, width], D columns from `column` on.
-ConstHead head(const float* x, int64_t first, int64_t rows, int64_t width, int64_t column, int64_t D) {
-  return ConstHead(x + first * width + column, rows, D, Eigen::OuterStride<>(width));
+template <typename T>
+ConstHead<T> stored_head(const T* x, int64_t first, int64_t rows, int64_t width, int64_t column, int64_t D) {
+  return ConstHead<T>(x + first * width + column, rows, D, Eigen::OuterStride<>(width));
 }
-Head head(float* x, int64_t first, int64_t rows, int64_t width, int64_t column, int64_t D) {
-  return Head(x + first * width + column, rows, D, Eigen::OuterStride<>(width));
+// The same to be read as float32: what is in bfloat16 is copied.
+ConstHead<float> head(const float* x, int64_t first, int64_t rows, int64_t width, int64_t column, int64_t D) {
+  return stored_head(x, first, rows, width, column, D);
+}
+Matrix head(const Eigen::bfloat16* x, int64_t first, int64_t rows, int64_t width, int64_t column, int64_t D) {
+  return stored_head(x, first, rows, width, column, D).cast<float>();
+}
+// The product of two matrices as one head of a result.
+template <typename Product>
+void write_head(float* x, int64_t first, int64_t rows, int64_t width, int64_t column, int64_t D, const Product& y) {
+  Head<float>(x + first * width + column, rows, D, Eigen::OuterStride<>(width)).noalias() = y;
+}
+template <typename Product>
+void write_head(
+    Eigen::bfloat16* x, int64_t first, int64_t rows, int64_t width, int64_t column, int64_t D, const Product& y) {
+  using Rounded = Head<Eigen::bfloat16>;
+  Rounded(x + first * width + column, rows, D, Eigen::OuterStride<>(width)) = Matrix(y).cast<Eigen::bfloat16>();
 }
 
 // The error of an input or an attribute.
@@ -77,14 +110,18 @@ absl::Status alone(OpKernelContext* context, int i, const char* name) {
   return absl::OkStatus();
 }
 
-const float* in(OpKernelContext* context, int i) { return context->input(i).flat<float>().data(); }
+template <typename T = float>
+const T* in(OpKernelContext* context, int i) {
+  return context->input(i).flat<T>().data();
+}
 
 // Null, and a failed status, where memory is short.
-float* out(OpKernelContext* context, int i, const TensorShape& shape) {
+template <typename T = float>
+T* out(OpKernelContext* context, int i, const TensorShape& shape) {
   Tensor* tensor = nullptr;
   const auto status = context->allocate_output(i, shape, &tensor);
   if (!status.ok()) context->SetStatus(status);
-  return status.ok() ? tensor->flat<float>().data() : nullptr;
+  return status.ok() ? tensor->flat<T>().data() : nullptr;
 }
 
 // Calls work(begin, end) on TensorFlow's own threads, which no exception may leave; `cost` is a unit's in cycles.
@@ -190,6 +227,7 @@ class Kernel : public tensorflow::OpKernel {
 };
 
 // x += bias, row by row, in place; it has no output.
+template <typename T>
 class AddBias : public Kernel {
  public:
   using Kernel::Kernel;
@@ -198,16 +236,17 @@ class AddBias : public Kernel {
     const int64_t rows = context->input(0).dim_size(0), width = context->input(0).dim_size(1);
     OP_REQUIRES_OK(context, shaped(context, 1, "bias", {width}));
     OP_REQUIRES_OK(context, alone(context, 0, "x"));
-    float* x = const_cast<float*>(in(context, 0));
+    T* x = const_cast<T*>(in<T>(context, 0));
     const ConstRow bias(in(context, 1), width);
     parallel(context, rows, width, [=](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++) Row(x + i * width, width) += bias;
+      for (int64_t i = begin; i < end; i++) write(x + i * width, width, floats(x + i * width, width) + bias);
     });
   }
 };
 
 // The sum of x's rows or, of two inputs, of the rows of x · y. Blocks of a fixed size make the order of additions, and so
 // the sum, independent of the number of threads.
+template <typename T>
 class SumRows : public Kernel {
  public:
   using Kernel::Kernel;
@@ -216,15 +255,15 @@ class SumRows : public Kernel {
     OP_REQUIRES_OK(context, matrix(context, 0, "x"));
     const int64_t rows = context->input(0).dim_size(0), width = context->input(0).dim_size(1);
     if (context->num_inputs() > 1) OP_REQUIRES_OK(context, shaped(context, 1, "y", {rows, width}));
-    const float *x = in(context, 0), *y = context->num_inputs() > 1 ? in(context, 1) : nullptr;
+    const T *x = in<T>(context, 0), *y = context->num_inputs() > 1 ? in<T>(context, 1) : nullptr;
     float* sum = out(context, 0, TensorShape({width}));
     if (!context->status().ok()) return;
     Matrix sums = Matrix::Zero((rows + BLOCK - 1) / BLOCK, width);
     parallel(context, sums.rows(), double(BLOCK) * width, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin * BLOCK; i < std::min(end * BLOCK, rows); i++) {
         Row total(&sums(i / BLOCK, 0), width);
-        const ConstRow row(x + i * width, width);
-        if (y) total += row * ConstRow(y + i * width, width);
+        const auto row = floats(x + i * width, width);
+        if (y) total += row * floats(y + i * width, width);
         else total += row;
       }
     });
@@ -232,22 +271,24 @@ class SumRows : public Kernel {
   }
 };
 
+template <typename T>
 class Gelu : public Kernel {
  public:
   using Kernel::Kernel;
   void Run(OpKernelContext* context) override {
     OP_REQUIRES_OK(context, filled(context, 0, "x"));
     const Tensor& input = context->input(0);
-    const float* x = in(context, 0);
-    float* y = out(context, 0, input.shape());
+    const T* x = in<T>(context, 0);
+    T* y = out<T>(context, 0, input.shape());
     if (!context->status().ok()) return;
     parallel(context, input.NumElements(), 10, [=](int64_t begin, int64_t end) {
-      const ConstRow from(x + begin, end - begin);
-      Row(y + begin, end - begin) = from * 0.5f * (1 + (from * float(M_SQRT1_2)).erf());
+      const auto from = floats(x + begin, end - begin);
+      write(y + begin, end - begin, from * 0.5f * (1 + (from * float(M_SQRT1_2)).erf()));
     });
   }
 };
 
+template <typename T>
 class GeluGrad : public Kernel {
  public:
   using Kernel::Kernel;
@@ -255,19 +296,20 @@ class GeluGrad : public Kernel {
     OP_REQUIRES_OK(context, filled(context, 0, "x"));
     const Tensor& input = context->input(0);
     OP_REQUIRES_OK(context, shaped(context, 1, "dy", input.shape().dim_sizes()));
-    const float *x = in(context, 0), *dy = in(context, 1);
-    float* dx = out(context, 0, input.shape());
+    const T *x = in<T>(context, 0), *dy = in<T>(context, 1);
+    T* dx = out<T>(context, 0, input.shape());
     if (!context->status().ok()) return;
     parallel(context, input.NumElements(), 20, [=](int64_t begin, int64_t end) {
-      const ConstRow from(x + begin, end - begin);
+      const auto from = floats(x + begin, end - begin);
       const auto cdf = 0.5f * (1 + (from * float(M_SQRT1_2)).erf());
       const auto pdf = (from.square() * -0.5f).exp() * float(M_2_SQRTPI * M_SQRT1_2 / 2);
-      Row(dx + begin, end - begin) = ConstRow(dy + begin, end - begin) * (cdf + from * pdf);
+      write(dx + begin, end - begin, floats(dy + begin, end - begin) * (cdf + from * pdf));
     });
   }
 };
 
 // y = x · keep / (1 - rate); its gradient is itself.
+template <typename T>
 class DropoutKernel : public Kernel {
  public:
   explicit DropoutKernel(OpKernelConstruction* c) : Kernel(c), rate_(Rate(c)) {}
@@ -275,16 +317,17 @@ class DropoutKernel : public Kernel {
     OP_REQUIRES_OK(context, filled(context, 0, "x"));
     OP_REQUIRES_OK(context, shaped(context, 1, "seed", {2}));
     const Tensor& input = context->input(0);
-    const float* x = in(context, 0);
-    float* y = out(context, 0, input.shape());
+    const T* x = in<T>(context, 0);
+    T* y = out<T>(context, 0, input.shape());
     const Dropout dropout(context->input(1), rate_);
     if (!context->status().ok()) return;
     parallel(context, input.NumElements(), 10, [=](int64_t begin, int64_t end) {
       constexpr int64_t BLOCK = 1024;  // stays in the nearest cache
+      float factors[BLOCK];
       for (; begin < end; begin += BLOCK) {
         const int64_t count = std::min(BLOCK, end - begin);
-        dropout.Fill(begin, count, y + begin);
-        Row(y + begin, count) *= ConstRow(x + begin, count);
+        dropout.Fill(begin, count, factors);
+        write(y + begin, count, Row(factors, count) * floats(x + begin, count));
       }
     });
   }
@@ -294,6 +337,7 @@ class DropoutKernel : public Kernel {
 };
 
 // y = norm(dropout(x) + residual), row by row.
+template <typename T>
 class AddNorm : public Kernel {
  public:
   explicit AddNorm(OpKernelConstruction* c)
@@ -308,7 +352,8 @@ class AddNorm : public Kernel {
     OP_REQUIRES_OK(context, shaped(context, 2, "scale", {width}));
     OP_REQUIRES_OK(context, shaped(context, 3, "shift", {width}));
     OP_REQUIRES_OK(context, shaped(context, 4, "seed", {2}));
-    const float *x = in(context, 0), *residual = in(context, 1);
+    const T* x = in<T>(context, 0);
+    const float* residual = in(context, 1);
     const ConstRow scale(in(context, 2), width), shift(in(context, 3), width);
     float* y = out(context, 0, shape);
     float* normal = out(context, 1, shape);
@@ -319,7 +364,7 @@ class AddNorm : public Kernel {
       for (int64_t i = begin; i < end; i++) {
         Row row(normal + i * width, width);
         dropout.Fill(i * width, width, row.data());
-        row = row * ConstRow(x + i * width, width) + ConstRow(residual + i * width, width);
+        row = row * floats(x + i * width, width) + ConstRow(residual + i * width, width);
         row -= row.mean();
         inverse[i] = 1 / std::sqrt(row.square().mean() + epsilon_);
         row *= inverse[i];
@@ -332,6 +377,7 @@ class AddNorm : public Kernel {
   float rate_, epsilon_;
 };
 
+template <typename T>
 class AddNormGrad : public Kernel {
  public:
   explicit AddNormGrad(OpKernelConstruction* c) : Kernel(c), rate_(Rate(c)) {}
@@ -345,18 +391,19 @@ class AddNormGrad : public Kernel {
     OP_REQUIRES_OK(context, shaped(context, 4, "seed", {2}));
     const float *dy = in(context, 0), *normal = in(context, 1), *inverse = in(context, 2);
     const ConstRow scale(in(context, 3), width);
-    float* dx = out(context, 0, shape);
+    T* dx = out<T>(context, 0, shape);
     float* dresidual = out(context, 1, shape);
     const Dropout dropout(context->input(4), rate_);
     if (!context->status().ok()) return;
     parallel(context, rows, 20.0 * width, [=](int64_t begin, int64_t end) {
+      Eigen::ArrayXf factors(width);
       for (int64_t i = begin; i < end; i++) {
         const ConstRow n(normal + i * width, width);
-        Row d(dresidual + i * width, width), x(dx + i * width, width);
+        Row d(dresidual + i * width, width);
         d = ConstRow(dy + i * width, width) * scale;
         d = inverse[i] * (d - d.mean() - n * (d * n).mean());
-        dropout.Fill(i * width, width, x.data());
-        x *= d;
+        dropout.Fill(i * width, width, factors.data());
+        write(dx + i * width, width, factors * d);
       }
     });
   }
@@ -401,14 +448,16 @@ class AttentionKernel : public Kernel {
   float rate_, width_;
 };
 
+template <typename T>
 class Attention : public AttentionKernel {
  public:
   using AttentionKernel::AttentionKernel;
   void Run(OpKernelContext* context) override {
     Shape s;
     OP_REQUIRES_OK(context, Check(context, &s));
-    const float *q = in(context, 0), *k = in(context, 1), *v = in(context, 2), *mask = in(context, 3);
-    float* y = out(context, 0, context->input(0).shape());
+    const T *q = in<T>(context, 0), *k = in<T>(context, 1), *v = in<T>(context, 2);
+    const float* mask = in(context, 3);
+    T* y = out<T>(context, 0, context->input(0).shape());
     float* log_sum = out(context, 1, TensorShape({s.B, s.A, s.Q}));
     const Dropout dropout(context->input(4), rate_);
     if (!context->status().ok()) return;
@@ -429,12 +478,13 @@ class Attention : public AttentionKernel {
           dropout.Fill((i * s.Q + t) * s.T, s.T, factors.data());
           row *= factors / sum;
         }
-        head(y, b * s.Q, s.Q, s.H, column, s.D).noalias() = p * head(v, b * s.T, s.T, s.H, column, s.D);
+        write_head(y, b * s.Q, s.Q, s.H, column, s.D, p * head(v, b * s.T, s.T, s.H, column, s.D));
       }
     });
   }
 };
 
+template <typename T>
 class AttentionGrad : public AttentionKernel {
  public:
   using AttentionKernel::AttentionKernel;
@@ -443,20 +493,20 @@ class AttentionGrad : public AttentionKernel {
     OP_REQUIRES_OK(context, Check(context, &s));
     OP_REQUIRES_OK(context, shaped(context, 5, "log_sum", {s.B, s.A, s.Q}));
     OP_REQUIRES_OK(context, shaped(context, 6, "dy", context->input(0).shape().dim_sizes()));
-    const float *q = in(context, 0), *k = in(context, 1), *v = in(context, 2), *mask = in(context, 3);
-    const float *log_sum = in(context, 5), *dy = in(context, 6);
-    float* dq = out(context, 0, context->input(0).shape());
-    float* dk = out(context, 1, context->input(1).shape());
-    float* dv = out(context, 2, context->input(1).shape());
+    const T *q = in<T>(context, 0), *k = in<T>(context, 1), *v = in<T>(context, 2), *dy = in<T>(context, 6);
+    const float *mask = in(context, 3), *log_sum = in(context, 5);
+    T* dq = out<T>(context, 0, context->input(0).shape());
+    T* dk = out<T>(context, 1, context->input(1).shape());
+    T* dv = out<T>(context, 2, context->input(1).shape());
     const Dropout dropout(context->input(4), rate_);
     if (!context->status().ok()) return;
     parallel(context, s.B * s.A, 10.0 * s.Q * s.T * s.D, [&](int64_t begin, int64_t end) {
       Matrix p(s.Q, s.T), dropped(s.Q, s.T), ds(s.Q, s.T);
       for (int64_t i = begin; i < end; i++) {
         const int64_t b = i / s.A, column = i % s.A * s.D;
-        const ConstHead queries = head(q, b * s.Q, s.Q, s.H, column, s.D);
-        const ConstHead keys = head(k, b * s.T, s.T, s.H, column, s.D);
-        const ConstHead d = head(dy, b * s.Q, s.Q, s.H, column, s.D);
+        const auto queries = head(q, b * s.Q, s.Q, s.H, column, s.D);
+        const auto keys = head(k, b * s.T, s.T, s.H, column, s.D);
+        const auto d = head(dy, b * s.Q, s.Q, s.H, column, s.D);
         p.noalias() = queries * keys.transpose();
         ds.noalias() = d * head(v, b * s.T, s.T, s.H, column, s.D).transpose();
         for (int64_t t = 0; t < s.Q; t++) {
@@ -467,9 +517,58 @@ class AttentionGrad : public AttentionKernel {
           g *= kept;
           g = s.scale * (g - row * g.sum());
         }
-        head(dv, b * s.T, s.T, s.H, column, s.D).noalias() = dropped.transpose() * d;
-        head(dq, b * s.Q, s.Q, s.H, column, s.D).noalias() = ds * keys;
-        head(dk, b * s.T, s.T, s.H, column, s.D).noalias() = ds.transpose() * queries;
+        write_head(dv, b * s.T, s.T, s.H, column, s.D, dropped.transpose() * d);
+        write_head(dq, b * s.Q, s.Q, s.H, column, s.D, ds * keys);
+        write_head(dk, b * s.T, s.T, s.H, column, s.D, ds.transpose() * queries);
+      }
+    });
+  }
+};
+
+// A matrix from NF4: each number is one of 16 times its block's scale, and a scale one of 256 numbers times the scale of
+// its block of scales, plus an offset (lib/model/nf4.ts). In bfloat16 each number is rounded once.
+template <typename T>
+class Dequantize : public Kernel {
+ public:
+  using Kernel::Kernel;
+  void Run(OpKernelContext* context) override {
+    constexpr int64_t BLOCK = 64, NESTED_BLOCK = 256;
+    OP_REQUIRES_OK(context, shaped(context, 4, "numbers", {16}));
+    OP_REQUIRES_OK(context, shaped(context, 5, "scales", {256}));
+    OP_REQUIRES_OK(context, shaped(context, 6, "shape", {2}));
+    OP_REQUIRES_OK(context, shaped(context, 3, "nested_offset", {}));
+    const auto sizes = context->input(6).flat<int32_t>();
+    const int64_t rows = sizes(0), columns = sizes(1);
+    if (rows < 1 || columns < 1) {
+      context->SetStatus(wrong(type_string(), "shape", "above 0", absl::StrCat(rows, ",", columns)));
+      return;
+    }
+    // Bytes are packed four to an integer.
+    const int64_t size = rows * columns, blocks = (size + BLOCK - 1) / BLOCK;
+    const int64_t nested = (blocks + NESTED_BLOCK - 1) / NESTED_BLOCK;
+    OP_REQUIRES_OK(context, shaped(context, 0, "codes", {blocks * BLOCK / 8}));
+    OP_REQUIRES_OK(context, shaped(context, 1, "absmax", {nested * NESTED_BLOCK / 4}));
+    OP_REQUIRES_OK(context, shaped(context, 2, "nested_absmax", {nested}));
+    const auto* codes = reinterpret_cast<const uint8_t*>(context->input(0).flat<int32_t>().data());
+    const auto* absmax = reinterpret_cast<const uint8_t*>(context->input(1).flat<int32_t>().data());
+    const float *nested_absmax = in(context, 2), offset = *in(context, 3), *numbers = in(context, 4);
+    const float* scales = in(context, 5);
+    T* y = out<T>(context, 0, TensorShape({rows, columns}));
+    if (!context->status().ok()) return;
+    parallel(context, blocks, 2 * BLOCK, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        // volatile, as one rounding of the product and the sum would give other bits than two.
+        volatile const float product = scales[absmax[i]] * nested_absmax[i / NESTED_BLOCK];
+        const float scale = product + offset;
+        T scaled[16];
+        for (int j = 0; j < 16; j++) scaled[j] = T(numbers[j] * scale);
+        const uint8_t* pairs = codes + i * BLOCK / 2;
+        T block[BLOCK];
+        for (int64_t j = 0; j < BLOCK / 2; j++) {
+          block[2 * j] = scaled[pairs[j] >> 4];
+          block[2 * j + 1] = scaled[pairs[j] & 15];
+        }
+        std::copy_n(block, std::min(BLOCK, size - i * BLOCK), y + i * BLOCK);
       }
     });
   }
@@ -508,45 +607,57 @@ class AdamW : public Kernel {
 
 }  // namespace
 
-#define FUSED(NAME, CLASS) \
-  REGISTER_KERNEL_BUILDER(Name(NAME).Device(tensorflow::DEVICE_CPU), CLASS)
+#define FUSED(NAME, CLASS) REGISTER_KERNEL_BUILDER(Name(NAME).Device(tensorflow::DEVICE_CPU), CLASS)
 
-REGISTER_OP("FusedAddBias").Input("x: float").Input("bias: float").SetIsStateful();
-REGISTER_OP("FusedSumRows").Input("x: float").Output("sum: float");
+// What is of type T is read and written in it; all arithmetic is in float32.
+#define OP(NAME) REGISTER_OP(NAME).Attr("T: {float, bfloat16} = DT_FLOAT")
+#define FUSED_OF(NAME, CLASS, TYPE) \
+  REGISTER_KERNEL_BUILDER(Name(NAME).Device(tensorflow::DEVICE_CPU).TypeConstraint<TYPE>("T"), CLASS<TYPE>)
+#define FUSED_OF_BOTH(NAME, CLASS) \
+  FUSED_OF(NAME, CLASS, float);    \
+  FUSED_OF(NAME, CLASS, Eigen::bfloat16)
+
+OP("FusedAddBias").Input("x: T").Input("bias: float").SetIsStateful();
+OP("FusedSumRows").Input("x: T").Output("sum: float");
 REGISTER_OP("FusedSumRowProducts").Input("x: float").Input("y: float").Output("sum: float");
-REGISTER_OP("FusedGelu").Input("x: float").Output("y: float");
-REGISTER_OP("FusedGeluGrad").Input("x: float").Input("dy: float").Output("dx: float");
-REGISTER_OP("FusedDropout").Input("x: float").Input("seed: int32").Attr("rate: float").Output("y: float");
-REGISTER_OP("FusedAddNorm")
-    .Input("x: float").Input("residual: float").Input("scale: float").Input("shift: float").Input("seed: int32")
+OP("FusedGelu").Input("x: T").Output("y: T");
+OP("FusedGeluGrad").Input("x: T").Input("dy: T").Output("dx: T");
+OP("FusedDropout").Input("x: T").Input("seed: int32").Attr("rate: float").Output("y: T");
+OP("FusedAddNorm")
+    .Input("x: T").Input("residual: float").Input("scale: float").Input("shift: float").Input("seed: int32")
     .Attr("rate: float").Attr("epsilon: float")
     .Output("y: float").Output("normal: float").Output("inverse: float");
-REGISTER_OP("FusedAddNormGrad")
+OP("FusedAddNormGrad")
     .Input("dy: float").Input("normal: float").Input("inverse: float").Input("scale: float").Input("seed: int32")
     .Attr("rate: float")
-    .Output("dx: float").Output("dresidual: float");
-REGISTER_OP("FusedAttention")
-    .Input("q: float").Input("k: float").Input("v: float").Input("mask: float").Input("seed: int32")
+    .Output("dx: T").Output("dresidual: float");
+OP("FusedAttention")
+    .Input("q: T").Input("k: T").Input("v: T").Input("mask: float").Input("seed: int32")
     .Attr("rate: float").Attr("width: float")
-    .Output("y: float").Output("log_sum: float");
-REGISTER_OP("FusedAttentionGrad")
-    .Input("q: float").Input("k: float").Input("v: float").Input("mask: float").Input("seed: int32")
-    .Input("log_sum: float").Input("dy: float")
+    .Output("y: T").Output("log_sum: float");
+OP("FusedAttentionGrad")
+    .Input("q: T").Input("k: T").Input("v: T").Input("mask: float").Input("seed: int32")
+    .Input("log_sum: float").Input("dy: T")
     .Attr("rate: float").Attr("width: float")
-    .Output("dq: float").Output("dk: float").Output("dv: float");
+    .Output("dq: T").Output("dk: T").Output("dv: T");
 REGISTER_OP("FusedAdamW")
     .Input("weight: float").Input("mean: float").Input("square: float").Input("gradient: float")
     .Input("numbers: float")
     .Output("new_weight: float");
+OP("FusedDequantize")
+    .Input("codes: int32").Input("absmax: int32").Input("nested_absmax: float").Input("nested_offset: float")
+    .Input("numbers: float").Input("scales: float").Input("shape: int32")
+    .Output("y: T");
 
-FUSED("FusedAddBias", AddBias);
-FUSED("FusedSumRows", SumRows);
-FUSED("FusedSumRowProducts", SumRows);
-FUSED("FusedGelu", Gelu);
-FUSED("FusedGeluGrad", GeluGrad);
-FUSED("FusedDropout", DropoutKernel);
-FUSED("FusedAddNorm", AddNorm);
-FUSED("FusedAddNormGrad", AddNormGrad);
-FUSED("FusedAttention", Attention);
-FUSED("FusedAttentionGrad", AttentionGrad);
+FUSED_OF_BOTH("FusedAddBias", AddBias);
+FUSED_OF_BOTH("FusedSumRows", SumRows);
+FUSED("FusedSumRowProducts", SumRows<float>);
+FUSED_OF_BOTH("FusedGelu", Gelu);
+FUSED_OF_BOTH("FusedGeluGrad", GeluGrad);
+FUSED_OF_BOTH("FusedDropout", DropoutKernel);
+FUSED_OF_BOTH("FusedAddNorm", AddNorm);
+FUSED_OF_BOTH("FusedAddNormGrad", AddNormGrad);
+FUSED_OF_BOTH("FusedAttention", Attention);
+FUSED_OF_BOTH("FusedAttentionGrad", AttentionGrad);
 FUSED("FusedAdamW", AdamW);
+FUSED_OF_BOTH("FusedDequantize", Dequantize);

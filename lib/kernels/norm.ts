@@ -29,13 +29,14 @@ export function addNorm(
 ): tf.Tensor2D {
   const { addNorm = plainAddNorm, addNormGrad = plainAddNormGrad } = port().kernels;
   const dropout = drawDropout(rate, random);
+  const type = port().typeOf(x);
   return differentiable({ x, residual, scale, shift }, (save) => {
     const [y, normal, inverse] = addNorm(x, residual, scale, shift, epsilon, dropout);
     save([normal, inverse, scale]);
     return y;
   }, (dy, saved) => {
     const [normal, inverse, factor] = saved as [tf.Tensor2D, tf.Tensor1D, tf.Tensor1D];
-    const [dx, dresidual] = addNormGrad(dy, normal, inverse, factor, dropout);
+    const [dx, dresidual] = addNormGrad(dy, normal, inverse, factor, type, dropout);
     return {
       x: dx,
       residual: dresidual,
@@ -54,7 +55,9 @@ const plainAddNorm: FusedKernels["addNorm"] = (x, residual, scale, shift, epsilo
   return [tf.add(tf.mul(normal, scale), shift), normal, tf.reshape(inverse, [-1])];
 };
 
-const plainAddNormGrad: FusedKernels["addNormGrad"] = (dy, normal, inverse, scale, dropout) => {
+const plainAddNormGrad: FusedKernels["addNormGrad"] = (
+  ...[dy, normal, inverse, scale, _type, dropout]
+) => {
   const d = tf.mul(dy, scale);
   const alongNormal = tf.mul(normal, tf.mean(tf.mul(d, normal), -1, true));
   const change = tf.sub(tf.sub(d, tf.mean(d, -1, true)), alongNormal);

@@ -4,6 +4,7 @@ import { openDevice } from "../device/device.ts";
 import { createRandom, type Random } from "../device/random.ts";
 import { findFolder, REPOSITORY_OPTIONS, type RepositoryOptions } from "../hub/folder.ts";
 import { MODEL } from "../hub/model.ts";
+import { float32 } from "../kernels/product.ts";
 import { checkOptions } from "../options.ts";
 import { type ModelConfig, readConfig } from "./config.ts";
 import { encode } from "./encoder.ts";
@@ -192,6 +193,7 @@ async function build(
     parameter,
     linear: (name, x, random) => linears.get(name)!.apply(x, random),
   };
+  const head: Network = { ...network, linear: (...given) => float32(network.linear(...given)) };
   return {
     config,
     labels,
@@ -201,7 +203,7 @@ async function build(
     forward: (batch, random) =>
       tf.tidy(() => {
         checkBatch(config, batch);
-        return family.head(network, encode(family, network, batch, random), random);
+        return family.head(head, encode(family, network, batch, random), random);
       }),
     dispose: () => parameters.forEach((variable) => variable.dispose()),
   };

@@ -6,6 +6,7 @@ import { differentiable } from "../kernels/differentiable.ts";
 import { dropout } from "../kernels/dropout.ts";
 import { gelu } from "../kernels/gelu.ts";
 import { addNorm } from "../kernels/norm.ts";
+import { float32, rounded } from "../kernels/product.ts";
 import type { EmbeddingTable, EncoderConfig, Family, Network } from "./families/family.ts";
 
 /** The lowest float32: what padding adds to attention's scores in Transformers. */
@@ -52,7 +53,9 @@ export function encode(
   const last = rows.pop()!;
   const sum = rows.reduce((sum, rows) => tf.add(sum, rows));
   let x = dropout(norm(`${embeddings}.LayerNorm`, sum, last, 0), hiddenDropoutProb, random);
-  if (x.shape[1] !== config.hiddenSize) x = linear(`${family.prefix}embeddings_project`, x);
+  if (x.shape[1] !== config.hiddenSize) {
+    x = float32(linear(`${family.prefix}embeddings_project`, x));
+  }
 
   const padding = Float32Array.from(batch.attentionMask, (token) => token ? 0 : LOWEST);
   const mask = tf.tensor2d(padding, [B, T]);
@@ -60,13 +63,14 @@ export function encode(
     const names = family.layer(i);
     // A head reads only the first tokens, so the last layer computes no others.
     const from = i < config.numHiddenLayers - 1 ? x : firstTokens(x, B);
-    const q = linear(names.query, from);
-    const k = linear(names.key, x);
-    const v = linear(names.value, x);
+    const operand = rounded(x);
+    const q = linear(names.query, from === x ? operand : rounded(from));
+    const k = linear(names.key, operand);
+    const v = linear(names.value, operand);
     const context = attention(q, k, v, mask, A, attentionProbsDropoutProb, random);
     const attended = linear(names.attentionOutput, context);
     const middle = norm(names.attentionNorm, attended, from, family.attentionOutputDropout(config));
-    const wide = gelu(linear(names.intermediate, middle)); // [N, I]
+    const wide = gelu(linear(names.intermediate, rounded(middle))); // [N, I]
     return norm(names.outputNorm, linear(names.output, wide), middle, hiddenDropoutProb);
   };
   for (let i = 0; i < config.numHiddenLayers; i++) x = tf.tidy(() => layer(i, x));

@@ -8,7 +8,7 @@ import { differentiable } from "../kernels/differentiable.ts";
 export interface Linear {
   /** [out, in] of W. */
   readonly shape: [output: number, input: number];
-  /** [N, in] → [N, out]; `random` is the source of dropout. */
+  /** [N, in] → [N, out], in the type of the device's products; `random` is the source of dropout. */
   apply(x: tf.Tensor2D, random?: Random): tf.Tensor2D;
   /** The current W, [out, in]; call it within a tidy. */
   weight(): tf.Tensor2D;
@@ -22,14 +22,17 @@ export function linear(weight: tf.Variable<tf.Rank.R2>, bias: tf.Variable<tf.Ran
     shape: weight.shape,
     weight: () => weight,
     bias: () => bias,
-    apply: (x) =>
-      differentiable({ x, weight, bias }, (save) => {
+    apply(x) {
+      const { product, cast, typeOf } = port();
+      const type = typeOf(x);
+      return differentiable({ x, weight, bias }, (save) => {
         save(weight.trainable ? [weight, x] : [weight]);
-        return addBias(port().product(x, weight, false, true), bias);
+        return addBias(product(x, weight, false, true), bias);
       }, (dy, [weight, x]) => ({
-        x: port().product(dy, weight as tf.Tensor2D),
-        ...x && { weight: port().product(dy, x as tf.Tensor2D, true) },
+        x: cast(product(dy, weight as tf.Tensor2D), type),
+        ...x && { weight: cast(product(dy, x as tf.Tensor2D, true), "float32") },
         ...bias.trainable && { bias: sumRows(dy) },
-      })),
+      }));
+    },
   };
 }

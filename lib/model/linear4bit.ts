@@ -3,7 +3,7 @@ import { port } from "../device/port.ts";
 import { addBias, sumRows } from "../kernels/add.ts";
 import { differentiable } from "../kernels/differentiable.ts";
 import type { Linear } from "./linear.ts";
-import { dequantizeNf4, quantizeNf4 } from "./nf4.ts";
+import { dequantizeForProduct, dequantizeNf4, quantizeNf4 } from "./nf4.ts";
 
 /**
  * Makes a linear layer whose weight is held at four bits, and dequantised only for each product, forward and backward;
@@ -33,21 +33,23 @@ export async function linear4bit(
     nestedAbsmax: hold(`${name}.nested_absmax`, () => tf.tensor1d(nestedAbsmax)),
     nestedOffset,
   };
-  // An op without inputs, so that no intermediate result is kept for a gradient.
-  const dequantized = () =>
-    differentiable({}, () => dequantizeNf4<tf.Rank.R2>(held, shape), () => ({}));
+  const dequantized = () => dequantizeForProduct(held, shape);
   return {
     shape,
-    weight: dequantized,
+    // An op without inputs, so that no intermediate result is kept for a gradient.
+    weight: () => differentiable({}, () => dequantizeNf4<tf.Rank.R2>(held, shape), () => ({})),
     bias: () => bias,
-    apply: (x) =>
-      differentiable(
+    apply(x) {
+      const { product, cast, typeOf } = port();
+      const type = typeOf(x);
+      return differentiable(
         { x, bias },
-        () => addBias(port().product(x, dequantized(), false, true), bias),
+        () => addBias(product(x, dequantized(), false, true), bias),
         (dy) => ({
-          x: port().product(dy, dequantized()),
+          x: cast(product(dy, dequantized()), type),
           ...bias.trainable && { bias: sumRows(dy) },
         }),
-      ),
+      );
+    },
   };
 }

@@ -50,6 +50,21 @@ export function quantizeNf4(numbers: Float32Array): Nf4<Uint8Array, Float32Array
   };
 }
 
+/**
+ * Dequantises a matrix as bitsandbytes' `dequantize_4bit` does, for a product: where that is in bfloat16, each number is
+ * rounded to it once.
+ */
+export function dequantizeForProduct(
+  held: Nf4<tf.Tensor1D, tf.Tensor1D>,
+  shape: [number, number],
+): tf.Tensor2D {
+  const { dequantize } = port().kernels;
+  if (!dequantize) return dequantizeNf4<tf.Rank.R2>(held, shape);
+  return tf.tidy(() =>
+    dequantize({ ...held, numbers: tf.tensor1d(NF4), scales: tf.tensor1d(DYNAMIC) }, shape)
+  );
+}
+
 /** Dequantises as bitsandbytes' `dequantize_4bit` does; `codes` and `absmax` are packed bytes. */
 export function dequantizeNf4<R extends tf.Rank>(
   { codes, absmax, nestedAbsmax, nestedOffset }: Nf4<tf.Tensor1D, tf.Tensor1D>,

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../batches.ts";
-import { port } from "../device/port.ts";
+import { port, useBf16 } from "../device/port.ts";
 import { dropTape } from "../kernels/differentiable.ts";
 import { explainOutOfMemory } from "../evaluate/evaluate.ts";
 import { gradientNorm } from "./optimizer.ts";
@@ -30,6 +30,7 @@ export interface Accumulated {
  * @param batches At least one.
  * @param lossOf Mean loss of a batch's rows.
  * @param weightOf Sum of the weights of a batch's rows. If all are 0, so are loss and gradients. @default {each row weighs 1}
+ * @param bf16 Compute products in bfloat16. @default {false}
  * @throws {Error} When the device's memory is full; no tensor is left allocated.
  */
 export async function accumulateGradients(
@@ -37,8 +38,10 @@ export async function accumulateGradients(
   batches: Batch[],
   lossOf: (batch: Batch) => tf.Scalar,
   weightOf: (batch: Batch) => number = ({ size }) => size,
+  bf16 = false,
 ): Promise<Accumulated> {
   const { numbers, gradients } = tf.tidy(() => {
+    using _ = bf16 ? useBf16() : undefined;
     const { losses, gradients } = computeGradients(parameters, batches, lossOf, weightOf);
     return { numbers: append(losses, gradientNorm(gradients)), gradients };
   });

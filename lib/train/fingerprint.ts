@@ -21,6 +21,9 @@ const LEFT_OUT: (keyof TrainerOptions)[] = [
   ] as const,
 ];
 
+/** What the options were in runs that are older than them; others were null. */
+const BEFORE: Fingerprint = { bf16: "false" };
+
 /** Prefix of the names of trained parameters. */
 const TRAINED = "trained.";
 
@@ -55,7 +58,7 @@ export async function fingerprint(
  */
 export function changes(then: Fingerprint, now: Fingerprint, accepted: string[]): string[] {
   const names = new Set([...Object.keys(now), ...Object.keys(then)]);
-  const valueOf = (of: Fingerprint, name: string) => of[name] ?? "null"; // one may be older than the field
+  const valueOf = (of: Fingerprint, name: string) => of[name] ?? BEFORE[name] ?? "null";
   return [...names]
     .filter((name) => valueOf(then, name) !== valueOf(now, name))
     .filter((name) => name.startsWith(TRAINED) || !accepted.includes(name))

@@ -37,6 +37,11 @@ export interface TrainerOptions {
   gradientAccumulationSteps?: number;
   /** Rows of a batch in evaluation. @default {8} */
   perDeviceEvalBatchSize?: number;
+  /**
+   * Compute products, forward and backward, in bfloat16 with sums in float32, in training and evaluation; all else,
+   * weights and optimizer included, stays float32, as under torch's autocast. @default {false}
+   */
+  bf16?: boolean;
   /** The padded length of a batch is a multiple of this. @default {1} */
   padToMultipleOf?: number;
   /** Order of the rows; "group_by_length" puts rows of similar length together. @default {"random"} */
@@ -101,6 +106,7 @@ export function trainerOptions(options: TrainerOptions): Required<TrainerOptions
     perDeviceTrainBatchSize: 8,
     gradientAccumulationSteps: 1,
     perDeviceEvalBatchSize: 8,
+    bf16: false,
     padToMultipleOf: 1,
     trainSamplingStrategy: "random",
     evalSteps,

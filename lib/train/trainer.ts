@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs-core";
 import { type Adapter, requireState } from "../adapter/state.ts";
 import { type Batch, batches, checkExamples, type Examples } from "../batches.ts";
+import { announceBf16 } from "../device/bf16.ts";
 import { createRandom } from "../device/random.ts";
 import { evaluate, type EvaluateOptions } from "../evaluate/evaluate.ts";
 import { listenForInterrupt } from "../interrupt.ts";
@@ -239,6 +240,7 @@ export class Trainer {
     this.#running = true;
     using interrupt = listenForInterrupt(); // at SIGTERM the process ends when the lock has been released
     try {
+      if (this.#options.bf16) await announceBf16();
       await load();
       return await this.#trainSteps(interrupt.signal);
     } finally {
@@ -318,6 +320,7 @@ export class Trainer {
         taken,
         this.#lossOf,
         this.#weightOf,
+        this.#options.bf16,
       );
       try {
         const rows = taken.flatMap(({ rows }) => rows);
@@ -414,8 +417,9 @@ export class Trainer {
   }
 
   async #measure(dataset: Examples, onBatch?: EvaluateOptions["onBatch"]) {
-    const { perDeviceEvalBatchSize: batchSize, padToMultipleOf, computeMetrics } = this.#options;
-    const options = { batchSize, padToMultipleOf, ...onBatch && { onBatch } };
+    const { perDeviceEvalBatchSize: batchSize, bf16, padToMultipleOf, computeMetrics } =
+      this.#options;
+    const options = { batchSize, bf16, padToMultipleOf, ...onBatch && { onBatch } };
     const result = await evaluate(this.#model, dataset, options);
     return { ...result, metrics: evaluationMetrics(result, dataset.labels, computeMetrics) };
   }

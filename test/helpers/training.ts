@@ -48,6 +48,7 @@ export async function trainOnBatches(
   reference: Reference,
   steps: number,
   learningRate = 1e-3,
+  options: Partial<TrainerOptions> = {},
 ) {
   const rows = examples(reference, steps);
   const trainer = new Trainer(model, {
@@ -59,6 +60,7 @@ export async function trainOnBatches(
     evalSteps: steps,
     loggingSteps: 1,
     trainSamplingStrategy: "sequential",
+    ...options,
   });
   await trainer.train();
   return trainer.history;

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import { openDevice } from "lightweight-finetuning";
 import { port } from "../../lib/device/port.ts";
-import { rawOp } from "../../lib/device/tensorflow.ts";
+import { type RawAttribute, rawOp } from "../../lib/device/tensorflow.ts";
 
 await openDevice();
 
-type Attributes = Record<string, number>;
+type Attributes = Record<string, RawAttribute>;
+
+const INTEGERS = ["seed", "codes", "absmax", "shape"];
 
 /** Runs an op of fused.cc. */
 const run = (op: string, inputs: tf.Tensor[], outputs: number, attributes: Attributes) =>
@@ -53,6 +55,14 @@ const OPS: Record<
   AdamW: {
     inputs: { weight: [4, 6], mean: [4, 6], square: [4, 6], gradient: [4, 6], numbers: [9] },
     outputs: [[4, 6]],
+  },
+  Dequantize: { // one row of one number, in blocks of 64 and 256
+    inputs: {
+      ...{ codes: [8], absmax: [64], nested_absmax: [1], nested_offset: [] },
+      ...{ numbers: [16], scales: [256], shape: [2] },
+    },
+    outputs: [[1, 1]],
+    attributes: { T: "TF_FLOAT" },
   },
 };
 
@@ -125,13 +135,21 @@ const WRONG: [op: string, name: string, value: number[] | number, must: string][
   ["AdamW", "square", [24], "[4,6]"],
   ["AdamW", "gradient", [6], "[4,6]"],
   ["AdamW", "numbers", [8], "[9]"],
+  ["Dequantize", "codes", [7], "[8]"],
+  ["Dequantize", "codes", [64], "[8]"],
+  ["Dequantize", "absmax", [1], "[64]"],
+  ["Dequantize", "nested_absmax", [2], "[1]"],
+  ["Dequantize", "nested_offset", [1], "[]"],
+  ["Dequantize", "numbers", [256], "[16]"],
+  ["Dequantize", "scales", [16], "[256]"],
+  ["Dequantize", "shape", [1], "[2]"],
 ];
 
 /** The inputs of an op's right call but for some, and what runs it on them. */
 function call(op: string, shapes: Record<string, number[]> = {}, attributes: Attributes = {}) {
   const right = OPS[op]!;
   const inputs = Object.entries({ ...right.inputs, ...shapes }).map(([name, shape]) =>
-    tf.ones(shape, name === "seed" ? "int32" : "float32")
+    tf.ones(shape, INTEGERS.includes(name) ? "int32" : "float32")
   );
   return {
     inputs,
@@ -167,11 +185,16 @@ for (const [op, { inputs, outputs }] of Object.entries(OPS)) {
         : ["int32", "float"];
       for (const other of [dtype, "bool"] as const) {
         wrong.inputs[i] = tf.ones(x.shape, other as "int32");
-        assert.throws(wrong.run, new RegExp(`input #${i}.* expected to be a ${type} tensor`));
+        assert.throws(
+          wrong.run,
+          new RegExp(
+            `input #${i}.* expected to be a ${type} tensor|is not in the list of allowed values: float, bf`,
+          ),
+        );
       }
     });
     right.inputs.pop();
-    assert.throws(right.run, /expected \d inputs, got \d/);
+    assert.throws(right.run, /expected \d inputs, got \d|do not match 0 inputs/);
     assert.deepEqual(call(op).run().map(({ shape }) => shape), outputs);
   });
 }

@@ -5,9 +5,10 @@ import { temporaryFolder } from "../helpers/altered.ts";
 import { lossAndGradients } from "../helpers/gradients.ts";
 import { fixture, KINDS, readExpected, readReference } from "../helpers/reference.ts";
 import { examples } from "../helpers/training.ts";
-import { port } from "../../lib/device/port.ts";
+import { port, useBf16 } from "../../lib/device/port.ts";
+import { toBf16, toFloat32 } from "../../lib/device/tensorflow.ts";
 import { families } from "../../lib/model/families/families.ts";
-import { dequantizeNf4, quantizeNf4 } from "../../lib/model/nf4.ts";
+import { dequantizeForProduct, dequantizeNf4, quantizeNf4 } from "../../lib/model/nf4.ts";
 import {
   addLora,
   type Classifier,
@@ -51,6 +52,17 @@ for (const name of cases) {
       dequantized.filter((_, i) => !sparse || i % 16 === 0),
       get("dequantized"),
     );
+    const held = {
+      codes: port().packBytes(codes),
+      absmax: port().packBytes(absmax),
+      nestedAbsmax: tf.tensor1d(nestedAbsmax),
+      nestedOffset,
+    };
+    const forProduct = () => dequantizeForProduct(held, [1, numbers.length]);
+    assert.deepEqual(tf.tidy(() => forProduct().dataSync<"float32">()), dequantized);
+    using _ = useBf16();
+    const rounded = toFloat32(toBf16(tf.tensor1d(dequantized))).dataSync();
+    assert.deepEqual(tf.tidy(() => toFloat32(forProduct()).dataSync()), rounded);
   });
 }
 

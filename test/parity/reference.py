@@ -9,6 +9,8 @@ python reference.py logits FOLDER...
 python reference.py curve FOLDER ENCODER CSV
     50 steps, full and LoRA, of an encoder's folder with a new head on a CSV file's texts and labels
     writes model/, adapter/ (both before the first step), expected.safetensors
+python reference.py bf16 FOLDER ENCODER CSV
+    the same, but 200 steps by Trainer's bf16=True
 
 model/ is Transformers', adapter/ peft's. batch.safetensors has input_ids and attention_mask.
 
@@ -99,6 +101,12 @@ def add_lora(model, r, alpha, zero):
     return get_peft_model(model, config).eval()
 
 
+def to_bf16(model):
+    """Has a model compute in bfloat16 where PyTorch's autocast does."""
+    model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)
+    return model
+
+
 def batch(rows, pad, labels):
     length = max(map(len, rows))
     return {
@@ -151,7 +159,7 @@ def one_step(model, inputs, prefix):
     }
 
 
-def train(model, batches, learning_rate):
+def train(model, batches, learning_rate, bf16=False):
     """Trainer's own steps, one for each batch in its order, and what it logs of them."""
     with tempfile.TemporaryDirectory() as folder:
         args = TrainingArguments(
@@ -168,6 +176,7 @@ def train(model, batches, learning_rate):
             remove_unused_columns=False,
             disable_tqdm=True,
             use_cpu=True,
+            bf16=bf16,
         )
         trainer = Trainer(
             model, args, train_dataset=batches, data_collator=lambda items: dict(items[0])
@@ -209,7 +218,7 @@ def write_logits(*folders):
         save_file({"logits": logits(model, inputs)}, folder / "logits.safetensors")
 
 
-def write_curve(folder, encoder, table, steps=50, size=16, longest=128):
+def write_curve(folder, encoder, table, steps=50, size=16, longest=128, bf16=False):
     torch.manual_seed(42)
     with open(table, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -229,14 +238,18 @@ def write_curve(folder, encoder, table, steps=50, size=16, longest=128):
     full = load(folder / "model")
     lora = add_lora(load(folder / "model"), 8, 16, zero=True)
     lora.save_pretrained(folder / "adapter")
-    expected = named("full.", train(full, batches, 5e-5))
-    expected |= named("lora.", train(lora, batches, 2e-3))  # so high that 50 steps show
+    expected = named("full.", train(full, batches, 5e-5, bf16))
+    expected |= named("lora.", train(lora, batches, 2e-3, bf16))  # so high that 50 steps show
     for i, inputs in enumerate(batches):
         expected |= named(f"batch.{i}.", inputs)
     save_file(expected, folder / "expected.safetensors")
 
 
-COMMANDS = {"base": write_base, "logits": write_logits, "curve": write_curve}
+def write_bf16(*paths):
+    write_curve(*paths, steps=200, bf16=True)
+
+
+COMMANDS = {"base": write_base, "logits": write_logits, "curve": write_curve, "bf16": write_bf16}
 
 if __name__ == "__main__":
     COMMANDS[sys.argv[1]](*map(Path, sys.argv[2:]))

@@ -48,6 +48,11 @@ const CHANGES: Record<string, Other> = {
     options: { classWeights: "balanced" },
     said: /: classWeights was null and is balanced\./,
   },
+  bf16: {
+    way: "full",
+    options: { bf16: true },
+    said: /: bf16 was false and is true\./,
+  },
   train: {
     way: "full",
     options: { trainDataset: { inputIds: inputIds.slice(1), labels: Array.from(labels).slice(1) } },

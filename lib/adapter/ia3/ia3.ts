@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Random } from "../../device/random.ts";
+import { float32, rounded } from "../../kernels/product.ts";
 import type { Classifier } from "../../model/classifier.ts";
 import type { Linear } from "../../model/linear.ts";
 import { addAdapter } from "../adapter.ts";
@@ -132,13 +133,13 @@ function ia3Layer(base: Linear, isFeedforward: boolean, random?: Random): Ia3Lay
       shape: base.shape,
       weight,
       bias: base.bias,
-      apply: (x, random) => base.apply(tf.mul(x, factors()), random),
+      apply: (x, random) => base.apply(rounded(tf.mul(float32(x), factors())), random),
     }
     : {
       shape: base.shape,
       weight,
       bias: () => tf.mul(base.bias(), factors()),
-      apply: (x, random) => tf.mul(base.apply(x, random), factors()),
+      apply: (x, random) => rounded(tf.mul(float32(base.apply(x, random)), factors())),
     };
   return { l, base, adapted };
 }

@@ -1,7 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { port } from "../../device/port.ts";
 import { add } from "../../kernels/add.ts";
 import { differentiable } from "../../kernels/differentiable.ts";
 import { dropout } from "../../kernels/dropout.ts";
+import { float32, product, rounded } from "../../kernels/product.ts";
 import type { Linear } from "../../model/linear.ts";
 
 /** A change ΔW of a layer's weight: a layer without a bias. */
@@ -25,9 +27,9 @@ export function dora(base: Linear, update: Update, magnitude: tf.Tensor1D, rate:
     apply(x, random) {
       // As in peft, dropout does not apply to the base's output, to which W'·kept − W·kept is added.
       const kept = dropout(x, rate, random);
-      const product = withoutBias(base, kept);
-      const adapted = tf.mul(add(product, update.apply(kept)), scale());
-      return add(base.apply(x, random), tf.sub(adapted, product));
+      const product = float32(withoutBias(base, kept));
+      const adapted = tf.mul(add(product, float32(update.apply(kept))), scale());
+      return rounded(add(float32(base.apply(x, random)), tf.sub(adapted, product)));
     },
   };
 }
@@ -40,9 +42,14 @@ export function rowNorms(base: Linear, update: Update): tf.Tensor1D {
 }
 
 /** x·Wᵀ; a quantised weight is dequantised again for the gradient, and not kept meanwhile. */
-const withoutBias = ({ weight }: Linear, x: tf.Tensor2D) =>
-  differentiable(
+function withoutBias({ weight }: Linear, x: tf.Tensor2D): tf.Tensor2D {
+  const { precision, product: multiply, cast, typeOf } = port();
+  const type = typeOf(x);
+  return differentiable(
     { x },
-    () => tf.matMul<tf.Tensor2D>(x, weight(), false, true),
-    (dy) => ({ x: tf.matMul(dy, weight()) }),
+    () => product(x, weight()),
+    (dy) => ({
+      x: precision === "float32" ? tf.matMul(dy, weight()) : cast(multiply(dy, weight()), type),
+    }),
   );
+}

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Random } from "../../device/random.ts";
 import { add } from "../../kernels/add.ts";
 import { dropout } from "../../kernels/dropout.ts";
+import { float32, product } from "../../kernels/product.ts";
 import type { Linear } from "../../model/linear.ts";
 import type { AdaptedLayer } from "../method.ts";
 import type { LoraConfig } from "./config.ts";
@@ -32,8 +33,8 @@ export function loraLayer(base: Linear, config: LoraConfig, random: Random): Lor
     shape: base.shape,
     weight: () => tf.mul(tf.matMul(B, A), scaling),
     apply(x) {
-      const low = tf.mul(tf.matMul(x, A, false, true), scaling); // [N, in] → [N, r]
-      return tf.matMul(low, B, false, true);
+      const low = tf.mul<tf.Tensor2D>(float32(product(x, A)), scaling); // [N, in] → [N, r]
+      return product(low, B);
     },
   };
   if (config.useDora) {
