@@ -77,7 +77,13 @@ async function tokenize({ model, rows }: { model: string; rows: number }) {
   return { rate: rows / (await tokenized("train", model, rows)).seconds };
 }
 
-async function epoch({ model: folder, rows }: { model: string; rows: number }) {
+interface EpochOptions {
+  model: string;
+  rows: number;
+  trainSamplingStrategy: "random" | "group_by_length";
+}
+
+async function epoch({ model: folder, rows, trainSamplingStrategy }: EpochOptions) {
   const train = examples((await tokenized("train", folder, rows)).tokens);
   const model = await load(folder, "lora");
   let tokens = 0;
@@ -92,7 +98,7 @@ async function epoch({ model: folder, rows }: { model: string; rows: number }) {
     learningRate: 1e-3,
     numTrainEpochs: 1,
     perDeviceTrainBatchSize: 16,
-    trainSamplingStrategy: "group_by_length",
+    trainSamplingStrategy,
   });
   const { trainSamplesPerSecond } = await trainer.train();
   return { rate: trainSamplesPerSecond, tokens: tokens / rows };
