@@ -85,11 +85,11 @@ async function measure(id: string, task: Task, side: Side, round: number) {
 
 /** Says what is not there of what the task needs. */
 async function lacking(
-  { options: { model, rows, bf16 } }: Task,
+  { options: { model, rows, bf16, bf16FullEval } }: Task,
   side: Side,
 ): Promise<string | undefined> {
-  if (bf16 && machine.startsWith("CPU") && !BF16.test(await Deno.readTextFile("/proc/cpuinfo"))) {
-    return "skipped: this CPU has no bfloat16";
+  if ((bf16 || bf16FullEval) && machine.startsWith("CPU")) {
+    if (!BF16.test(await Deno.readTextFile("/proc/cpuinfo"))) return "skipped: no bfloat16";
   }
   const files = rows ? ["test.json", `${model}/tokenizer.json`] : [`${model}/model.safetensors`];
   const paths = model ? files.map((file) => `${FOLDER}/${file}`) : [];

@@ -59,6 +59,9 @@ export function tasks(size: typeof SIZES.whole): Record<string, Task> {
     }
     const options = { model: "minilm", rows: testRows, bf16 };
     all[`evaluate ${precision}`] = { task: "evaluate", options };
+    const { trainSamplingStrategy } = ORDERS.length; // of which Trainer's evaluation takes "group_by_length" alone
+    const like = { model: "minilm", rows: testRows, trainSamplingStrategy, bf16FullEval: bf16 };
+    all[`evaluate length ${precision}`] = { task: "evaluate", options: like };
   }
   const step = { model: "minilm", way: "lora", warmUp, steps: most };
   return {
@@ -145,7 +148,24 @@ export function lines({ trainRows, testRows, allRows }: typeof SIZES.whole): Lin
   }
   const evaluation = `evaluation, MiniLM, ${news(testRows)}, batches of 32`;
   const trainer = `${evaluation}, Trainer.predict`;
-  precisions(trainer, "evaluate", "rate", { target: { atLeast: 1.5 } }, "evaluation, MiniLM");
+  precisions(
+    trainer,
+    "evaluate",
+    "rate",
+    { target: { atLeast: 1.5 } },
+    "evaluation, rows as they come",
+  );
+  for (const [precision, bf16] of entries(PRECISIONS)) {
+    line(
+      `${evaluation}, Trainer.predict, ${ORDERS.length.label}, ${
+        bf16 ? "Python in bf16_full_eval" : precision
+      }`,
+      "samples/s",
+      ["evaluate fp32", "ours", "rate"],
+      [[`evaluate length ${precision}`, "python", "rate"]],
+      bf16 ? {} : { short: `evaluation, ${ORDERS.length.label}` },
+    );
+  }
   line(
     `${evaluation}, transformers.js in fp32`,
     "samples/s",

@@ -130,9 +130,17 @@ def epoch(model, rows, padding=False, steps=-1, trainSamplingStrategy="random", 
     return {"rate": rate, "tokens": sum(x.numel() for x in ids) / rows}
 
 
-def evaluate(model, rows, bf16):
+def evaluate(model, rows, trainSamplingStrategy="random", bf16=False, bf16FullEval=False):
     tokenizer, tokens, _ = tokenized("test", model, rows)
-    predictor = trainer(load(model), tokenizer, tokens, per_device_eval_batch_size=32, bf16=bf16)
+    predictor = trainer(
+        load(model),
+        tokenizer,
+        tokens,
+        per_device_eval_batch_size=32,
+        train_sampling_strategy=trainSamplingStrategy,  # of evaluation too, whose order it changes
+        bf16=bf16,
+        bf16_full_eval=bf16FullEval,
+    )
     started = time.perf_counter()
     predictor.predict(tokens)
     return {"rate": rows / (time.perf_counter() - started)}
