@@ -1,9 +1,10 @@
 /**
  * Compares with Python on this machine: `make bench`, or
  *
- *     deno run -A bench/bench.ts [--rounds 5] [--readme] [--only REGEX] [--smoke]
+ *     deno run -A bench/bench.ts [--rounds 5] [--readme] [--only REGEX] [--smoke] [--name NAME]
  *
- * Writes runs/bench.{json,png,html}; with --readme runs/bench-readme.*; with --only or --smoke runs/bench-partial.*.
+ * Writes runs/bench.{json,png,html}; with --readme runs/bench-readme.*; with --only or --smoke runs/bench-partial.*;
+ * with --name runs/NAME.*.
  *
  * @module
  */
@@ -21,6 +22,7 @@ const { values: args } = parseArgs({
     readme: { type: "boolean", default: false }, // the lines of README.md's picture
     only: { type: "string", default: "" }, // lines whose text matches
     smoke: { type: "boolean", default: false }, // so little of each task that it only shows that it runs
+    name: { type: "string", default: "" }, // of the files
   },
 });
 // What Linux calls it on x86 and on ARM.
@@ -28,7 +30,7 @@ const BF16 = /\b(avx512_bf16|amx_bf16|bf16)\b/;
 const rounds = Number(args.rounds);
 const size = args.smoke ? SIZES.smoke : SIZES.whole;
 const part = args.only || args.smoke ? "-partial" : args.readme ? "-readme" : "";
-const path = `${ROOT}runs/bench${part}`;
+const path = `${ROOT}runs/${args.name || `bench${part}`}`;
 const only = new RegExp(args.only, "i");
 const chosen = lines(size).filter(({ what, short }) => (short || !args.readme) && only.test(what));
 const sources = chosen.flatMap(({ ours, other }) => [ours, ...other]);

@@ -175,8 +175,8 @@ export function lines({ trainRows, testRows, allRows }: typeof SIZES.whole): Lin
   );
   for (const [model, name] of entries(MODELS)) {
     const what = `tokenizing ${news(allRows)} as ${name}, datasets.map`;
-    const short = `tokenizing, ${SHORT_MODELS[model]}`;
-    python(what, "rows/s", `tokenize ${model}`, "rate", { target: { atLeast: 1 }, short });
+    const short = model === "roberta" ? { short: "tokenizing, RoBERTa-base" } : {};
+    python(what, "rows/s", `tokenize ${model}`, "rate", { target: { atLeast: 1 }, ...short });
   }
   const start = "load to first step: the whole process of one LoRA step, MiniLM";
   const first = { target: { atLeast: 1.5 }, short: "start to first LoRA step" };
