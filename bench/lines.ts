@@ -52,6 +52,10 @@ export function tasks(size: typeof SIZES.whole): Record<string, Task> {
         const options = { model, way, bf16, warmUp, steps };
         all[`${model} ${way} ${precision}`] = { task: "step", options };
       }
+      if (bf16) {
+        const options = { model, way: "lora", bf16, loadIn4bit: true, warmUp, steps };
+        all[`${model} four bits`] = { task: "step", options };
+      }
     }
     for (const [order, { trainSamplingStrategy }] of entries(ORDERS)) {
       const options = { model: "minilm", rows: trainRows, trainSamplingStrategy, bf16 };
@@ -62,13 +66,13 @@ export function tasks(size: typeof SIZES.whole): Record<string, Task> {
     const { trainSamplingStrategy } = ORDERS.length; // of which Trainer's evaluation takes "group_by_length" alone
     const like = { model: "minilm", rows: testRows, trainSamplingStrategy, bf16FullEval: bf16 };
     all[`evaluate length ${precision}`] = { task: "evaluate", options: like };
+    all[`product ${precision}`] = { task: "product", options: { bf16 } };
   }
   const step = { model: "minilm", way: "lora", warmUp, steps: most };
   return {
     ...all,
     compiled: { task: "step", options: { ...step, compile: true } },
     start: { task: "step", options: { ...step, warmUp: 0, steps: 1 } },
-    product: { task: "product", options: {} },
     "padded epoch": {
       task: "epoch",
       options: { model: "minilm", rows: trainRows, padding: true, steps: padded },
@@ -101,12 +105,20 @@ export function lines({ trainRows, testRows, allRows }: typeof SIZES.whole): Lin
   ) {
     line(what, unit, [task, "ours", measure], [[task, "python", measure]], more);
   }
-  /** Two lines: both sides in fp32, and Python's in bf16. */
-  function precisions(what: string, task: string, measure: string, target: More, short: string) {
-    const ours: Source = [`${task} fp32`, "ours", measure];
-    python(`${what}, fp32`, "samples/s", `${task} fp32`, measure, { ...target, short });
-    const other: Source[] = [[`${task} bf16`, "python", measure]];
-    line(`${what}, Python in bf16`, "samples/s", ours, other);
+  /** Two lines: both sides in fp32, and both in bf16. */
+  function precisions(
+    what: string,
+    task: string,
+    short: string,
+    targets: { [precision in keyof typeof PRECISIONS]?: number },
+  ) {
+    for (const [precision] of entries(PRECISIONS)) {
+      const atLeast = targets[precision];
+      python(`${what}, ${precision}`, "samples/s", `${task} ${precision}`, "rate", {
+        ...(atLeast && { target: { atLeast } }),
+        short: `${short}, ${precision}`,
+      });
+    }
   }
   const news = (rows: number) => `${rows.toLocaleString("en-US")} AG News rows`;
 
@@ -114,7 +126,7 @@ export function lines({ trainRows, testRows, allRows }: typeof SIZES.whole): Lin
     for (const [way, label] of entries(WAYS)) {
       const what = `${label} step, ${name}, one batch of 16 × 64, dropout 0.1`;
       const short = `${label} step, ${SHORT_MODELS[model]}`;
-      precisions(what, `${model} ${way}`, "rate", { target: { atLeast: 1.2 } }, short);
+      precisions(what, `${model} ${way}`, short, { fp32: 1.2, bf16: 1.3 });
     }
   }
   line(
@@ -125,8 +137,8 @@ export function lines({ trainRows, testRows, allRows }: typeof SIZES.whole): Lin
   );
   const epoch = `epoch of LoRA, MiniLM, ${news(trainRows)}`;
   for (const [order, { label }] of entries(ORDERS)) {
-    const target = order === "length" ? { target: { atLeast: 1.3 } } : {};
-    precisions(`${epoch}, ${label}`, `epoch ${order}`, "rate", target, `LoRA epoch, ${label}`);
+    const targets = order === "length" ? { fp32: 1.3, bf16: 1.3 } : {};
+    precisions(`${epoch}, ${label}`, `epoch ${order}`, `LoRA epoch, ${label}`, targets);
   }
   for (const [unit, measure] of [["samples/s", "rate"], ["tokens", "tokens"]] as const) {
     const words = unit === "tokens" ? "tokens a row, " : "";
@@ -146,24 +158,35 @@ export function lines({ trainRows, testRows, allRows }: typeof SIZES.whole): Lin
       { target: { atLeast: 1.4 } },
     );
   }
+  for (const [way, label] of entries(WAYS)) {
+    line(
+      `${label} step in bf16 against fp32, both ours, ${MODELS.roberta}`,
+      "samples/s",
+      [`roberta ${way} bf16`, "ours", "rate"],
+      [[`roberta ${way} fp32`, "ours", "rate"]],
+      { target: { atLeast: 1.6 } },
+    );
+  }
+  for (const [model, name] of entries(MODELS)) {
+    line(
+      `LoRA step in bf16 on floats against four bits, both ours, ${name}`,
+      "samples/s",
+      [`${model} lora bf16`, "ours", "rate"],
+      [[`${model} four bits`, "ours", "rate"]],
+      { target: { atMost: 1.15 } },
+    );
+  }
   const evaluation = `evaluation, MiniLM, ${news(testRows)}, batches of 32`;
-  const trainer = `${evaluation}, Trainer.predict`;
-  precisions(
-    trainer,
-    "evaluate",
-    "rate",
-    { target: { atLeast: 1.5 } },
-    "evaluation, rows as they come",
-  );
+  const predict = `${evaluation}, Trainer.predict`;
+  const coming = "evaluation, rows as they come";
+  precisions(predict, "evaluate", coming, { fp32: 1.5, bf16: 1.5 });
   for (const [precision, bf16] of entries(PRECISIONS)) {
     line(
-      `${evaluation}, Trainer.predict, ${ORDERS.length.label}, ${
-        bf16 ? "Python in bf16_full_eval" : precision
-      }`,
+      `${predict}, ${ORDERS.length.label}, ${bf16 ? "bf16_full_eval" : precision}`,
       "samples/s",
-      ["evaluate fp32", "ours", "rate"],
+      [`evaluate ${precision}`, "ours", "rate"],
       [[`evaluate length ${precision}`, "python", "rate"]],
-      bf16 ? {} : { short: `evaluation, ${ORDERS.length.label}` },
+      { short: `evaluation, ${ORDERS.length.label}, ${precision}` },
     );
   }
   line(
@@ -182,20 +205,31 @@ export function lines({ trainRows, testRows, allRows }: typeof SIZES.whole): Lin
   const first = { target: { atLeast: 1.5 }, short: "start to first LoRA step" };
   python(start, "s", "start", "seconds", first);
   const peak = "peak resident memory";
-  const memory = { target: { atMost: 1 }, short: "LoRA epoch, MiniLM" };
-  const like = `${epoch}, ${ORDERS.length.label}, fp32`;
-  python(`${peak}, ${like}`, "MB", "epoch length fp32", "peakMemory", memory);
-  for (const [model, name] of entries(MODELS)) {
-    const short = `LoRA steps, ${SHORT_MODELS[model]}`;
-    const more = { target: { atMost: 1 }, short };
-    python(`${peak}, LoRA steps, ${name}, fp32`, "MB", `${model} lora fp32`, "peakMemory", more);
+  for (const [precision] of entries(PRECISIONS)) {
+    const what = `${peak}, ${epoch}, ${ORDERS.length.label}, ${precision}`;
+    const atMost = precision === "bf16" ? 0.9 : 1;
+    const short = `LoRA epoch, MiniLM, ${precision}`;
+    const more = { target: { atMost }, short };
+    python(what, "MB", `epoch length ${precision}`, "peakMemory", more);
+    for (const [model, name] of entries(MODELS)) {
+      const more = {
+        target: { atMost },
+        short: `LoRA steps, ${SHORT_MODELS[model]}, ${precision}`,
+      };
+      const what = `${peak}, LoRA steps, ${name}, ${precision}`;
+      python(what, "MB", `${model} lora ${precision}`, "peakMemory", more);
+    }
   }
-  python("product of 2048 × 2048 matrices, PyTorch", "GFLOP/s", "product", "gflops");
-  for (const [model, name] of entries(MODELS)) {
-    const best: Source[] = [["product", "ours", "gflops"], ["product", "python", "gflops"]];
-    const what = `LoRA step's share of the best such product, ${name}`;
-    const step: Source = [`${model} lora fp32`, "ours", "gflops"];
-    line(what, "GFLOP/s", step, best, { target: { atLeast: 0.6 } });
+  for (const [precision] of entries(PRECISIONS)) {
+    const product = `product ${precision}`;
+    const what = `product of 2048 × 2048 matrices, PyTorch, ${precision}`;
+    python(what, "GFLOP/s", product, "gflops");
+    for (const [model, name] of entries(MODELS)) {
+      const best: Source[] = [[product, "ours", "gflops"], [product, "python", "gflops"]];
+      const what = `LoRA step's share of the best such product, ${name}, ${precision}`;
+      const step: Source = [`${model} lora ${precision}`, "ours", "gflops"];
+      line(what, "GFLOP/s", step, best, precision === "fp32" ? { target: { atLeast: 0.6 } } : {});
+    }
   }
   return all;
 }

@@ -146,8 +146,8 @@ def evaluate(model, rows, trainSamplingStrategy="random", bf16=False, bf16FullEv
     return {"rate": rows / (time.perf_counter() - started)}
 
 
-def product(size=2048, count=10):
-    x = torch.randn(size, size, device=DEVICE)
+def product(size=2048, count=10, bf16=False):
+    x = torch.randn(size, size, device=DEVICE, dtype=torch.bfloat16 if bf16 else torch.float32)
     times = []
     for _ in range(3 + count):
         started = time.perf_counter()
