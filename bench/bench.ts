@@ -1,9 +1,10 @@
 /**
  * Compares with Python on this machine: `make bench`, or
  *
- *     deno run -A bench/bench.ts [--rounds 5] [--only REGEX] [--smoke]
+ *     deno run -A bench/bench.ts [--rounds 5] [--readme] [--only REGEX] [--smoke] [--name NAME]
  *
- * Writes runs/bench.{json,png,html}; with --only or --smoke, which are no whole comparison, runs/bench-partial.*.
+ * Writes runs/bench.{json,png,html}; with --readme runs/bench-readme.*; with --only or --smoke runs/bench-partial.*;
+ * with --name runs/NAME.*.
  *
  * @module
  */
@@ -18,14 +19,20 @@ import { summarise, table } from "./summary.ts";
 const { values: args } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" }, // of each task, the sides in turn
+    readme: { type: "boolean", default: false }, // the lines of README.md's picture
     only: { type: "string", default: "" }, // lines whose text matches
     smoke: { type: "boolean", default: false }, // so little of each task that it only shows that it runs
+    name: { type: "string", default: "" }, // of the files
   },
 });
+// What Linux calls it on x86 and on ARM.
+const BF16 = /\b(avx512_bf16|amx_bf16|bf16)\b/;
 const rounds = Number(args.rounds);
 const size = args.smoke ? SIZES.smoke : SIZES.whole;
-const path = `${ROOT}runs/bench${args.only || args.smoke ? "-partial" : ""}`;
-const chosen = lines(size).filter(({ what }) => new RegExp(args.only, "i").test(what));
+const part = args.only || args.smoke ? "-partial" : args.readme ? "-readme" : "";
+const path = `${ROOT}runs/${args.name || `bench${part}`}`;
+const only = new RegExp(args.only, "i");
+const chosen = lines(size).filter(({ what, short }) => (short || !args.readme) && only.test(what));
 const sources = chosen.flatMap(({ ours, other }) => [ours, ...other]);
 
 await prepare();
@@ -52,7 +59,7 @@ for (let round = 0; round < rounds; round++) {
   });
   await Deno.writeTextFile(`${path}.json.partial`, JSON.stringify(results, null, 2) + "\n");
   await Deno.rename(`${path}.json.partial`, `${path}.json`);
-  await writeChart(ratioChart(results, machine), path);
+  await writeChart(ratioChart(results), path);
   if (round === rounds - 1) console.log(`\n${table(results, machine)}\n\n${path}.{json,png,html}`);
 }
 Deno.exit(failures ? 1 : 0);
@@ -80,9 +87,12 @@ async function measure(id: string, task: Task, side: Side, round: number) {
 
 /** Says what is not there of what the task needs. */
 async function lacking(
-  { options: { model, rows } }: Task,
+  { options: { model, rows, bf16, bf16FullEval } }: Task,
   side: Side,
 ): Promise<string | undefined> {
+  if ((bf16 || bf16FullEval) && machine.startsWith("CPU")) {
+    if (!BF16.test(await Deno.readTextFile("/proc/cpuinfo"))) return "skipped: no bfloat16";
+  }
   const files = rows ? ["test.json", `${model}/tokenizer.json`] : [`${model}/model.safetensors`];
   const paths = model ? files.map((file) => `${FOLDER}/${file}`) : [];
   for (const path of side === "python" ? [PYTHON, ...paths] : paths) {

@@ -30,28 +30,32 @@ export interface StepOptions {
   way: "lora" | "full";
   warmUp: number;
   steps: number;
+  bf16?: boolean;
+  loadIn4bit?: boolean;
   /** File of the batch. @default {"batch.json"} */
   batch?: string;
 }
 
-export async function load(folder: string, way: string): Promise<TextModel> {
-  const model = await loadClassifier(folder, { labels: LABELS });
+export async function load(folder: string, way: string, loadIn4bit = false): Promise<TextModel> {
+  const model = await loadClassifier(folder, { labels: LABELS, loadIn4bit });
   return way === "lora" ? addLora(model, { r: 8, loraAlpha: 16, loraDropout: 0.1 }) : model;
 }
 
 /** Steps on one fixed batch; `onStep` hears when each is done. */
 export async function step(options: StepOptions, onStep = () => {}) {
   const { model: folder, way, warmUp, steps, batch: file = "batch.json" } = options;
+  const { bf16, loadIn4bit } = options;
   const batch = JSON.parse(await Deno.readTextFile(file));
   const repeat = <T>(items: T[]) => Array.from({ length: warmUp + steps }, () => items).flat();
   const times: number[] = [];
-  const model = await load(folder, way);
+  const model = await load(folder, way, loadIn4bit);
   const trainer = new Trainer(model, {
     trainDataset: { inputIds: repeat(batch.inputIds), labels: repeat(batch.labels) },
     evalDataset: { inputIds: batch.inputIds.slice(0, 1), labels: batch.labels.slice(0, 1) },
     numTrainEpochs: 1,
     perDeviceTrainBatchSize: batch.labels.length,
     trainSamplingStrategy: "sequential",
+    ...(bf16 && { bf16 }),
     listeners: [(event) => {
       if (event.type !== "step") return;
       times.push(event.seconds);
@@ -77,7 +81,14 @@ async function tokenize({ model, rows }: { model: string; rows: number }) {
   return { rate: rows / (await tokenized("train", model, rows)).seconds };
 }
 
-async function epoch({ model: folder, rows }: { model: string; rows: number }) {
+interface EpochOptions {
+  model: string;
+  rows: number;
+  trainSamplingStrategy: "random" | "group_by_length";
+  bf16: boolean;
+}
+
+async function epoch({ model: folder, rows, trainSamplingStrategy, bf16 }: EpochOptions) {
   const train = examples((await tokenized("train", folder, rows)).tokens);
   const model = await load(folder, "lora");
   let tokens = 0;
@@ -92,35 +103,73 @@ async function epoch({ model: folder, rows }: { model: string; rows: number }) {
     learningRate: 1e-3,
     numTrainEpochs: 1,
     perDeviceTrainBatchSize: 16,
-    trainSamplingStrategy: "group_by_length",
+    trainSamplingStrategy,
+    ...(bf16 && { bf16 }),
   });
   const { trainSamplesPerSecond } = await trainer.train();
   return { rate: trainSamplesPerSecond, tokens: tokens / rows };
 }
 
-async function evaluate({ model: folder, rows }: { model: string; rows: number }) {
+interface EvaluateOptions {
+  model: string;
+  rows: number;
+  bf16: boolean;
+}
+
+async function evaluate({ model: folder, rows, bf16 }: EvaluateOptions) {
   const test = examples((await tokenized("test", folder, rows)).tokens);
-  const { samplesPerSecond } = await evaluateModel(await load(folder, "full"), test);
+  const options = { batchSize: 32, ...(bf16 && { bf16 }) };
+  const { samplesPerSecond } = await evaluateModel(await load(folder, "full"), test, options);
   return { rate: samplesPerSecond };
 }
 
 /** The machine's rates: of large matrix products, and of memory, by copies too large for its caches. */
-export async function product({ size = 2048, count = 10 } = {}) {
+export async function product({ size = 2048, count = 10, bf16 = false } = {}) {
   await openDevice();
   const x = tf.randomNormal([size, size]) as tf.Tensor2D;
   const large = tf.zeros([2 ** 26]);
-  const seconds = (op: () => tf.Tensor) =>
+  const seconds = (op: () => void) =>
     median(
       Array.from({ length: 3 + count }, () => {
         const started = performance.now();
-        tf.tidy(() => tf.slice(op().flatten(), 0, 1).dataSync()); // waits for a GPU too
+        op();
         return (performance.now() - started) / 1000;
       }).slice(3),
     );
+  const done = (op: () => tf.Tensor) => () =>
+    void tf.tidy(() => tf.slice(op().flatten(), 0, 1).dataSync()); // waits for a GPU too
   return {
-    gflops: 2 * size ** 3 / seconds(() => tf.matMul(x, x)) / 1e9,
-    gigabytes: 2 * 4 * large.size / seconds(() => tf.neg(large)) / 1e9,
+    gflops: 2 * size ** 3 / seconds(bf16 ? productInBf16(x) : done(() => tf.matMul(x, x))) / 1e9,
+    gigabytes: 2 * 4 * large.size / seconds(done(() => tf.neg(large))) / 1e9,
   };
+}
+
+interface Backend {
+  binding: {
+    TF_ATTR_TYPE: number;
+    TF_ATTR_BOOL: number;
+    TF_FLOAT: number;
+    executeOp(op: string, attributes: object[], inputs: number[], outputs: number): {
+      id: number;
+    }[];
+    deleteTensor(id: number): void;
+  };
+  getInputTensorIds(tensors: tf.Tensor[]): number[];
+}
+
+/** By the binding alone, as tfjs knows no bfloat16; on a CPU the product is done when the op returns. */
+function productInBf16(x: tf.Tensor2D): () => void {
+  const backend = tf.backend() as unknown as Backend;
+  const { binding } = backend;
+  const BFLOAT16 = 14; // DT_BFLOAT16 of TensorFlow's types.proto
+  const type = (name: string, value: number) => ({ name, type: binding.TF_ATTR_TYPE, value });
+  const flag = (name: string) => ({ name, type: binding.TF_ATTR_BOOL, value: false });
+  const run = (op: string, attributes: object[], inputs: number[]) =>
+    binding.executeOp(op, attributes, inputs, 1)[0]!.id;
+  const cast = [type("SrcT", binding.TF_FLOAT), type("DstT", BFLOAT16), flag("Truncate")];
+  const id = run("Cast", cast, backend.getInputTensorIds([x]));
+  const attributes = [type("T", BFLOAT16), flag("transpose_a"), flag("transpose_b")];
+  return () => binding.deleteTensor(run("MatMul", attributes, [id, id]));
 }
 
 const TASKS: Record<string, (options: never) => Promise<Record<string, number>>> = {

@@ -43,7 +43,7 @@ def load(model, way="full"):
     return model.to(DEVICE)
 
 
-def step(model, way, warmUp, steps):
+def step(model, way, warmUp, steps, bf16=False, compile=False):
     batch = json.loads(Path("batch.json").read_text())
     ids = torch.tensor(batch["inputIds"], device=DEVICE)
     labels = torch.tensor(batch["labels"], device=DEVICE)
@@ -51,10 +51,12 @@ def step(model, way, warmUp, steps):
     model = load(model, way).train()
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=5e-5, weight_decay=0, fused=True)
+    run = torch.compile(model) if compile else model
     times = []
     for _ in range(warmUp + steps):
         started = time.perf_counter()
-        loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        with torch.autocast(DEVICE, torch.bfloat16, enabled=bf16):  # as Trainer does
+            loss = run(input_ids=ids, attention_mask=mask, labels=labels).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
@@ -98,13 +100,19 @@ def tokenize(model, rows):
 def trainer(model, tokenizer, tokens, **options):
     return Trainer(
         model,
-        TrainingArguments(tempfile.mkdtemp(), save_strategy="no", disable_tqdm=True, **options),
+        TrainingArguments(
+            tempfile.mkdtemp(),
+            save_strategy="no",
+            disable_tqdm=True,
+            use_cpu=DEVICE == "cpu",  # without which bf16 is refused on a CPU
+            **options,
+        ),
         train_dataset=tokens,
         processing_class=tokenizer,  # from which Trainer has its dynamic padding
     )
 
 
-def epoch(model, rows, padding=False, steps=-1):
+def epoch(model, rows, padding=False, steps=-1, trainSamplingStrategy="random", bf16=False):
     tokenizer, tokens, _ = tokenized("train", model, rows, padding)
     training = trainer(
         load(model, "lora"),
@@ -114,22 +122,32 @@ def epoch(model, rows, padding=False, steps=-1):
         num_train_epochs=1,
         max_steps=steps,
         per_device_train_batch_size=16,
+        train_sampling_strategy=trainSamplingStrategy,
+        bf16=bf16,
     )
     rate = training.train().metrics["train_samples_per_second"]
     ids = [batch["input_ids"] for batch in training.get_train_dataloader()]
     return {"rate": rate, "tokens": sum(x.numel() for x in ids) / rows}
 
 
-def evaluate(model, rows):
+def evaluate(model, rows, trainSamplingStrategy="random", bf16=False, bf16FullEval=False):
     tokenizer, tokens, _ = tokenized("test", model, rows)
-    predictor = trainer(load(model), tokenizer, tokens, per_device_eval_batch_size=32)
+    predictor = trainer(
+        load(model),
+        tokenizer,
+        tokens,
+        per_device_eval_batch_size=32,
+        train_sampling_strategy=trainSamplingStrategy,  # of evaluation too, whose order it changes
+        bf16=bf16,
+        bf16_full_eval=bf16FullEval,
+    )
     started = time.perf_counter()
     predictor.predict(tokens)
     return {"rate": rows / (time.perf_counter() - started)}
 
 
-def product(size=2048, count=10):
-    x = torch.randn(size, size, device=DEVICE)
+def product(size=2048, count=10, bf16=False):
+    x = torch.randn(size, size, device=DEVICE, dtype=torch.bfloat16 if bf16 else torch.float32)
     times = []
     for _ in range(3 + count):
         started = time.perf_counter()

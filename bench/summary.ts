@@ -14,6 +14,7 @@ export interface Result {
   rounds: number;
   machine: string;
   target?: Line["target"];
+  short?: Line["short"];
   /** The lowest and the highest ratio of a round. */
   range?: [low: number, high: number];
   /** Why there are no numbers. */
@@ -34,12 +35,13 @@ export function median(values: number[]): number {
  * @param skipped Why there are none.
  */
 export function summarise(
-  { what, unit, target }: Line,
+  { what, unit, target, short }: Line,
   pairs: [ours: number, other: number][],
   machine: string,
   skipped = "",
 ): Result {
-  const line = { what, unit, rounds: pairs.length, machine, ...(target && { target }) };
+  const more = { ...(target && { target }), ...(short && { short }) };
+  const line = { what, unit, rounds: pairs.length, machine, ...more };
   if (!pairs.length) return { ...line, ours: null, python: null, ratio: null, skipped };
   const ratio = (ours: number, other: number) => unit === "s" ? other / ours : ours / other;
   const ours = median(pairs.map(([ours]) => ours));
