@@ -20,6 +20,7 @@ import {
   tokenize as tokenizeRows,
   Trainer,
 } from "lightweight-finetuning";
+import { port, useBf16 } from "../lib/device/port.ts";
 import { operations, stepProducts } from "./operations.ts";
 import { median } from "./summary.ts";
 
@@ -44,7 +45,7 @@ export async function load(folder: string, way: string, loadIn4bit = false): Pro
 /** Steps on one fixed batch; `onStep` hears when each is done. */
 export async function step(options: StepOptions, onStep = () => {}) {
   const { model: folder, way, warmUp, steps, batch: file = "batch.json" } = options;
-  const { bf16, loadIn4bit } = options;
+  const { bf16 = false, loadIn4bit } = options;
   const batch = JSON.parse(await Deno.readTextFile(file));
   const repeat = <T>(items: T[]) => Array.from({ length: warmUp + steps }, () => items).flat();
   const times: number[] = [];
@@ -55,7 +56,7 @@ export async function step(options: StepOptions, onStep = () => {}) {
     numTrainEpochs: 1,
     perDeviceTrainBatchSize: batch.labels.length,
     trainSamplingStrategy: "sequential",
-    ...(bf16 && { bf16 }),
+    bf16,
     listeners: [(event) => {
       if (event.type !== "step") return;
       times.push(event.seconds);
@@ -104,7 +105,7 @@ async function epoch({ model: folder, rows, trainSamplingStrategy, bf16 }: Epoch
     numTrainEpochs: 1,
     perDeviceTrainBatchSize: 16,
     trainSamplingStrategy,
-    ...(bf16 && { bf16 }),
+    bf16,
   });
   const { trainSamplesPerSecond } = await trainer.train();
   return { rate: trainSamplesPerSecond, tokens: tokens / rows };
@@ -118,7 +119,7 @@ interface EvaluateOptions {
 
 async function evaluate({ model: folder, rows, bf16 }: EvaluateOptions) {
   const test = examples((await tokenized("test", folder, rows)).tokens);
-  const options = { batchSize: 32, ...(bf16 && { bf16 }) };
+  const options = { batchSize: 32, bf16 };
   const { samplesPerSecond } = await evaluateModel(await load(folder, "full"), test, options);
   return { rate: samplesPerSecond };
 }
@@ -132,44 +133,20 @@ export async function product({ size = 2048, count = 10, bf16 = false } = {}) {
     median(
       Array.from({ length: 3 + count }, () => {
         const started = performance.now();
-        op();
+        tf.tidy(op);
         return (performance.now() - started) / 1000;
       }).slice(3),
     );
-  const done = (op: () => tf.Tensor) => () =>
-    void tf.tidy(() => tf.slice(op().flatten(), 0, 1).dataSync()); // waits for a GPU too
+  const done = (op: () => tf.Tensor) => () => // waits for a GPU too
+    void tf.slice(op().flatten(), 0, 1).dataSync();
+  const inBf16 = () => { // on a CPU it is done when it returns
+    using _ = useBf16();
+    port().product(x, x);
+  };
   return {
-    gflops: 2 * size ** 3 / seconds(bf16 ? productInBf16(x) : done(() => tf.matMul(x, x))) / 1e9,
+    gflops: 2 * size ** 3 / seconds(bf16 ? inBf16 : done(() => tf.matMul(x, x))) / 1e9,
     gigabytes: 2 * 4 * large.size / seconds(done(() => tf.neg(large))) / 1e9,
   };
-}
-
-interface Backend {
-  binding: {
-    TF_ATTR_TYPE: number;
-    TF_ATTR_BOOL: number;
-    TF_FLOAT: number;
-    executeOp(op: string, attributes: object[], inputs: number[], outputs: number): {
-      id: number;
-    }[];
-    deleteTensor(id: number): void;
-  };
-  getInputTensorIds(tensors: tf.Tensor[]): number[];
-}
-
-/** By the binding alone, as tfjs knows no bfloat16; on a CPU the product is done when the op returns. */
-function productInBf16(x: tf.Tensor2D): () => void {
-  const backend = tf.backend() as unknown as Backend;
-  const { binding } = backend;
-  const BFLOAT16 = 14; // DT_BFLOAT16 of TensorFlow's types.proto
-  const type = (name: string, value: number) => ({ name, type: binding.TF_ATTR_TYPE, value });
-  const flag = (name: string) => ({ name, type: binding.TF_ATTR_BOOL, value: false });
-  const run = (op: string, attributes: object[], inputs: number[]) =>
-    binding.executeOp(op, attributes, inputs, 1)[0]!.id;
-  const cast = [type("SrcT", binding.TF_FLOAT), type("DstT", BFLOAT16), flag("Truncate")];
-  const id = run("Cast", cast, backend.getInputTensorIds([x]));
-  const attributes = [type("T", BFLOAT16), flag("transpose_a"), flag("transpose_b")];
-  return () => binding.deleteTensor(run("MatMul", attributes, [id, id]));
 }
 
 const TASKS: Record<string, (options: never) => Promise<Record<string, number>>> = {

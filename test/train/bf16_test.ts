@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { openDevice, Trainer } from "lightweight-finetuning";
 import { port } from "../../lib/device/port.ts";
 import { temporaryFolder } from "../helpers/altered.ts";
-import { crash, digest, outcome, resumable, resumableTrainer } from "../helpers/resumable.ts";
+import { crash, outcome, resumable, resumableTrainer } from "../helpers/resumable.ts";
 
 await openDevice();
 const bf16 = true;
@@ -45,8 +45,6 @@ Deno.test("a run in bfloat16 holds as many tensors at each step, and leaves the 
     // Until the first evaluation, and from the second to the last.
     assert.equal(new Set(counts.slice(1, 7)).size, 1, `${way}: ${counts}`);
     assert.equal(new Set(counts.slice(8)).size, 1, `${way}: ${counts}`);
-    await trainer.evaluate();
-    assert.equal(digest(model), digest(model));
   }
 });
 
