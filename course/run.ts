@@ -115,7 +115,7 @@ async function runOf(settings: Settings, name: string = runName()): Promise<Run>
     learningRate,
     numTrainEpochs: settings.numTrainEpochs,
     perDeviceTrainBatchSize: settings.perDeviceTrainBatchSize,
-    ...settings.classWeights && { classWeights: settings.classWeights },
+    ...defined({ classWeights: settings.classWeights, bf16: settings.bf16 }),
   });
   const { targetModules, ...lora } = base.lora;
   const { r, loraAlpha, loraDropout, seed } = settings;

@@ -35,6 +35,8 @@ export interface Settings {
   fullLearningRate: number;
   /** How much a row of each class counts: "balanced", or a number for each. */
   classWeights: "balanced" | number[] | undefined;
+  /** Whether training computes products in bfloat16. */
+  bf16: boolean | undefined;
   /** Rank of the adapter. */
   r: number;
   /** The adapter is scaled by loraAlpha / r. */
@@ -79,6 +81,11 @@ const rows = {
   isValid: optional((value) => isCount(value) || isNumber(value, Number.MIN_VALUE, 1)),
   read: Number,
 };
+const flag = {
+  meaning: "true or false",
+  isValid: (value: unknown) => typeof value === "boolean",
+  read: (text: string) => ({ true: true, false: false })[text.toLowerCase()],
+};
 const count = { meaning: "a whole number above 0", isValid: isCount, read: Number };
 const positive = {
   meaning: "a number above 0",
@@ -102,12 +109,7 @@ const SETTINGS: Record<keyof Settings, Setting> = {
   dataConfig: { ...text, isValid: optional(isText), notebooks: ALL },
   textColumns: { ...names, notebooks: ALL },
   labelColumn: { ...text, isValid: optional(isText), notebooks: ALL },
-  skipIncomplete: {
-    meaning: "true or false",
-    isValid: (value) => typeof value === "boolean",
-    read: (text) => ({ true: true, false: false })[text.toLowerCase()],
-    notebooks: ALL,
-  },
+  skipIncomplete: { ...flag, notebooks: ALL },
   trainRows: { ...rows, notebooks: ALL },
   evaluationRows: { ...rows, notebooks: ALL },
   testRows: { ...rows, notebooks: ALL },
@@ -124,6 +126,7 @@ const SETTINGS: Record<keyof Settings, Setting> = {
     read: (text) => text === "balanced" ? text : texts(text).map(Number),
     ...training,
   },
+  bf16: { ...flag, isValid: optional(flag.isValid), ...training },
   r: { ...count, ...lora },
   loraAlpha: { ...positive, ...lora },
   loraDropout: {
@@ -181,6 +184,7 @@ export function defaultSettings(name?: string): Settings {
     learningRate: base.adapter.learningRate ?? 5e-5,
     fullLearningRate: base.full.learningRate ?? 5e-5,
     classWeights: undefined,
+    bf16: base.adapter.bf16,
     ...{ r: base.lora.r ?? 8, loraAlpha: base.lora.loraAlpha ?? 8 },
     ...{ loraDropout: base.lora.loraDropout ?? 0, targetModules: undefined },
     seed: base.seed,

@@ -131,6 +131,8 @@ export interface FusedKernels {
   ): [dq: tf.Tensor2D, dk: tf.Tensor2D, dv: tf.Tensor2D];
   /** The matrix of a shape that is held at four bits, to be given to {@link DevicePort.product}. */
   dequantize(held: FourBits, shape: [number, number]): tf.Tensor2D;
+  /** The sum of the squares of a tensor of any shape. */
+  sumOfSquares(x: tf.Tensor): tf.Scalar;
   /**
    * Updates a weight and its moments by one step of AdamW. All have one shape.
    *

@@ -43,6 +43,7 @@ export function fusedKernels(library: string): Record<"float32" | "bfloat16", Fu
         const inputs = [q, k, v, mask, key, logSum, dy];
         return fused("AttentionGrad", inputs, 3, { rate, width: q.shape[1] / heads });
       }),
+    sumOfSquares: (x) => fused("SumOfSquares", [x], 1)[0] as tf.Scalar,
     adamW(weight, mean, square, gradient, numbers) {
       const { factor, decay, rate, correction, beta1, beta2, epsilon } = numbers;
       const betas = [beta1, 1 - beta1, beta2, 1 - beta2];

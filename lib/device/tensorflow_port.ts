@@ -29,10 +29,7 @@ export function tensorFlowPort(
     cast: (x, type) => type === "float32" ? toFloat32(x) : toBf16(x),
     product,
     sumOfSquares: (tensors) =>
-      tf.tidy(() => {
-        const halves = tensors.map((x) => rawOp("L2Loss", [x], { T: "TF_FLOAT" })[0]!);
-        return tf.mul(tf.addN(halves), 2);
-      }),
+      tf.tidy(() => tf.addN(tensors.map(fused?.float32.sumOfSquares ?? sumOfSquares))),
     packBytes(bytes) {
       if (bytes.length % 4 === 0) return tf.tensor1d(new Int32Array(bytes.slice().buffer), "int32");
       throw new RangeError(
@@ -73,6 +70,9 @@ function product(
   const attributes = { T: "TF_FLOAT", transpose_a: transposeA, transpose_b: transposeB } as const;
   return rawOp("MatMul", [a, b], attributes)[0] as tf.Tensor2D;
 }
+
+const sumOfSquares = (x: tf.Tensor): tf.Scalar =>
+  tf.mul(rawOp("L2Loss", [x], { T: "TF_FLOAT" })[0]!, 2);
 
 /** Rounds once more, when the sums become bfloat16. */
 function productInBf16(

@@ -31,7 +31,7 @@ export function adamWStep(
 const plainAdamW: FusedKernels["adamW"] = (
   ...[weight, mean, square, gradient, { factor, decay, rate, correction, beta1, beta2, epsilon }]
 ) => {
-  const g = tf.mul(gradient, factor);
+  const g = tf.mul(port().cast(gradient, "float32"), factor);
   mean.assign(tf.add(tf.mul(mean, beta1), tf.mul(g, 1 - beta1)));
   square.assign(tf.add(tf.mul(square, beta2), tf.mul(tf.square(g), 1 - beta2)));
   const change = tf.div(mean, tf.add(tf.mul(tf.sqrt(square), correction), epsilon));

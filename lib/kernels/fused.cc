@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <limits>
 #include <new>
 
 #include "absl/container/inlined_vector.h"
@@ -40,6 +41,7 @@ void write(T* y, int64_t count, const Numbers& numbers) {
   RowOf<T>(y, count) = numbers.template cast<T>();
 }
 using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using AlignedRow = Eigen::Map<Eigen::ArrayXf, Eigen::AlignedMax>;
 template <typename T>
 using MatrixOf = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 template <typename T>
@@ -440,7 +442,15 @@ class AttentionKernel : public Kernel {
   struct Shape {
     int64_t B, T, Q, H, D, A;
     float scale;
+    // T to the next whole vector: Eigen computes one by one what is not aligned or left over.
+    int64_t padded() const { return (T + 15) / 16 * 16; }
   };
+
+  // A text's mask [T], whose padding makes a probability of zero.
+  static void copy_mask(const float* mask, const Shape& s, int64_t text, Eigen::ArrayXf* row) {
+    row->setConstant(s.padded(), -std::numeric_limits<float>::infinity());
+    row->head(s.T) = ConstRow(mask + text * s.T, s.T);
+  }
 
   // The sizes, once the first five inputs have been checked.
   absl::Status Check(OpKernelContext* context, Shape* sizes) const {
@@ -474,15 +484,18 @@ class Attention : public AttentionKernel {
     const Dropout dropout(context->input(4), rate_);
     if (!context->status().ok()) return;
     parallel(context, s.B * s.A, 4.0 * s.Q * s.T * s.D, [&](int64_t begin, int64_t end) {
-      Matrix p(s.Q, s.T);
-      Eigen::ArrayXf factors(s.T);
+      const int64_t padded = s.padded();
+      Matrix probabilities = Matrix::Zero(s.Q, padded);
+      auto p = probabilities.leftCols(s.T);
+      Eigen::ArrayXf factors = Eigen::ArrayXf::Zero(padded), text_mask;
       for (int64_t i = begin; i < end; i++) {
         const int64_t b = i / s.A, column = i % s.A * s.D;
+        copy_mask(mask, s, b, &text_mask);
         p.noalias() = head(q, b * s.Q, s.Q, s.H, column, s.D) *
                       head(k, b * s.T, s.T, s.H, column, s.D).transpose();
         for (int64_t t = 0; t < s.Q; t++) {
-          Row row(p.data() + t * s.T, s.T);
-          row = row * s.scale + ConstRow(mask + b * s.T, s.T);
+          AlignedRow row(&probabilities(t, 0), padded);
+          row = row * s.scale + text_mask;
           const float most = row.maxCoeff();
           row = (row - most).exp();
           const float sum = row.sum();
@@ -513,17 +526,21 @@ class AttentionGrad : public AttentionKernel {
     const Dropout dropout(context->input(4), rate_);
     if (!context->status().ok()) return;
     parallel(context, s.B * s.A, 10.0 * s.Q * s.T * s.D, [&](int64_t begin, int64_t end) {
-      Matrix p(s.Q, s.T), dropped(s.Q, s.T), ds(s.Q, s.T);
+      const int64_t padded = s.padded();
+      Matrix rows[3] = {Matrix::Zero(s.Q, padded), Matrix::Zero(s.Q, padded), Matrix::Zero(s.Q, padded)};
+      auto p = rows[0].leftCols(s.T), dropped = rows[1].leftCols(s.T), ds = rows[2].leftCols(s.T);
+      Eigen::ArrayXf text_mask;
       for (int64_t i = begin; i < end; i++) {
         const int64_t b = i / s.A, column = i % s.A * s.D;
+        copy_mask(mask, s, b, &text_mask);
         const auto queries = head(q, b * s.Q, s.Q, s.H, column, s.D);
         const auto keys = head(k, b * s.T, s.T, s.H, column, s.D);
         const auto d = head(dy, b * s.Q, s.Q, s.H, column, s.D);
         p.noalias() = queries * keys.transpose();
         ds.noalias() = d * head(v, b * s.T, s.T, s.H, column, s.D).transpose();
         for (int64_t t = 0; t < s.Q; t++) {
-          Row row(p.data() + t * s.T, s.T), kept(dropped.data() + t * s.T, s.T), g(ds.data() + t * s.T, s.T);
-          row = (row * s.scale + ConstRow(mask + b * s.T, s.T) - log_sum[i * s.Q + t]).exp();
+          AlignedRow row(&rows[0](t, 0), padded), kept(&rows[1](t, 0), padded), g(&rows[2](t, 0), padded);
+          row = (row * s.scale + text_mask - log_sum[i * s.Q + t]).exp();
           dropout.Fill((i * s.Q + t) * s.T, s.T, kept.data());
           kept *= row;
           g *= kept;
@@ -541,6 +558,12 @@ class AttentionGrad : public AttentionKernel {
 // its block of scales, plus an offset (lib/model/nf4.ts). In bfloat16 each number is rounded once.
 template <typename T>
 class Dequantize : public Kernel {
+  // Sixteen numbers' bits, which also index a table of as many; and those of eight pairs, the first in the lower half.
+  using Word = std::conditional_t<sizeof(T) == 2, uint16_t, uint32_t>;
+  using Pair = std::conditional_t<sizeof(T) == 2, uint32_t, uint64_t>;
+  typedef Word Bits __attribute__((vector_size(16 * sizeof(T))));
+  typedef Pair Pairs __attribute__((vector_size(16 * sizeof(T))));
+
  public:
   using Kernel::Kernel;
   void Run(OpKernelContext* context) override {
@@ -574,19 +597,44 @@ class Dequantize : public Kernel {
         const float scale = product + offset;
         T scaled[16];
         for (int j = 0; j < 16; j++) scaled[j] = T(numbers[j] * scale);
-        const uint8_t* pairs = codes + i * BLOCK / 2;
-        T block[BLOCK];
-        for (int64_t j = 0; j < BLOCK / 2; j++) {
-          block[2 * j] = scaled[pairs[j] >> 4];
-          block[2 * j + 1] = scaled[pairs[j] & 15];
+        Bits table, block[BLOCK / 16];
+        std::memcpy(&table, scaled, sizeof table);
+        for (int64_t j = 0; j < BLOCK / 16; j++) {
+          Pairs pairs;
+          for (int k = 0; k < 8; k++) pairs[k] = codes[i * BLOCK / 2 + j * 8 + k];
+          pairs = pairs >> 4 | (pairs & 15) << 8 * sizeof(T);
+          block[j] = __builtin_shuffle(table, Bits(pairs));
         }
-        std::copy_n(block, std::min(BLOCK, size - i * BLOCK), y + i * BLOCK);
+        std::memcpy(y + i * BLOCK, block, std::min(BLOCK, size - i * BLOCK) * sizeof(T));
       }
     });
   }
 };
 
+// The sum of x's squares. As of rows, blocks of a fixed size make it independent of the number of threads.
+template <typename T>
+class SumOfSquares : public Kernel {
+ public:
+  using Kernel::Kernel;
+  void Run(OpKernelContext* context) override {
+    constexpr int64_t BLOCK = 1 << 14;
+    OP_REQUIRES_OK(context, filled(context, 0, "x"));
+    const int64_t size = context->input(0).NumElements();
+    const T* x = in<T>(context, 0);
+    float* sum = out(context, 0, TensorShape({}));
+    if (!context->status().ok()) return;
+    Eigen::ArrayXd sums((size + BLOCK - 1) / BLOCK);
+    parallel(context, sums.size(), BLOCK, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        sums[i] = floats(x + i * BLOCK, std::min(BLOCK, size - i * BLOCK)).square().sum();
+      }
+    });
+    *sum = sums.sum();
+  }
+};
+
 // One step of AdamW in PyTorch's order.
+template <typename T>
 class AdamW : public Kernel {
  public:
   using Kernel::Kernel;
@@ -598,7 +646,8 @@ class AdamW : public Kernel {
     OP_REQUIRES_OK(context, shaped(context, 3, "gradient", shape.dim_sizes()));
     OP_REQUIRES_OK(context, shaped(context, 4, "numbers", {9}));
     const float *weight = in(context, 0), *mean = in(context, 1), *square = in(context, 2);
-    const float *gradient = in(context, 3), *numbers = in(context, 4);
+    const T* gradient = in<T>(context, 3);
+    const float* numbers = in(context, 4);
     const float factor = numbers[0], decay = numbers[1], rate = numbers[2], correction = numbers[3];
     const float beta1 = numbers[4], rest1 = numbers[5], beta2 = numbers[6], rest2 = numbers[7];
     const float epsilon = numbers[8];
@@ -607,7 +656,7 @@ class AdamW : public Kernel {
     parallel(context, shape.num_elements(), 10, [=](int64_t begin, int64_t end) {
 #pragma GCC ivdep  // an output has the memory of its own input, or of none
       for (int64_t i = begin; i < end; i++) {
-        const float g = gradient[i] * factor;
+        const float g = float(gradient[i]) * factor;
         m[i] = beta1 * mean[i] + rest1 * g;
         s[i] = beta2 * square[i] + rest2 * (g * g);
         w[i] = weight[i] * decay - rate * (m[i] / (std::sqrt(s[i]) * correction + epsilon));
@@ -651,8 +700,9 @@ OP("FusedAttentionGrad")
     .Input("log_sum: float").Input("dy: T")
     .Attr("rate: float").Attr("width: float")
     .Output("dq: T").Output("dk: T").Output("dv: T");
-REGISTER_OP("FusedAdamW")
-    .Input("weight: float").Input("mean: float").Input("square: float").Input("gradient: float")
+OP("FusedSumOfSquares").Input("x: T").Output("sum: float");
+OP("FusedAdamW")
+    .Input("weight: float").Input("mean: float").Input("square: float").Input("gradient: T")
     .Input("numbers: float")
     .Output("new_weight: float").Output("new_mean: float").Output("new_square: float")
     .SetIsStateful();
@@ -671,5 +721,6 @@ FUSED_OF_BOTH("FusedAddNorm", AddNorm);
 FUSED_OF_BOTH("FusedAddNormGrad", AddNormGrad);
 FUSED_OF_BOTH("FusedAttention", Attention);
 FUSED_OF_BOTH("FusedAttentionGrad", AttentionGrad);
-FUSED("FusedAdamW", AdamW);
+FUSED_OF_BOTH("FusedSumOfSquares", SumOfSquares);
+FUSED_OF_BOTH("FusedAdamW", AdamW);
 FUSED_OF_BOTH("FusedDequantize", Dequantize);

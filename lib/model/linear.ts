@@ -30,7 +30,7 @@ export function linear(weight: tf.Variable<tf.Rank.R2>, bias: tf.Variable<tf.Ran
         return addBias(product(x, weight, false, true), bias);
       }, (dy, [weight, x]) => ({
         x: cast(product(dy, weight as tf.Tensor2D), type),
-        ...x && { weight: cast(product(dy, x as tf.Tensor2D, true), "float32") },
+        ...x && { weight: product(dy, x as tf.Tensor2D, true) },
         ...bias.trainable && { bias: sumRows(dy) },
       }));
     },

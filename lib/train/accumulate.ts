@@ -15,7 +15,7 @@ export interface Accumulated {
   loss: number;
   /** Norm of all gradients together. */
   norm: number;
-  /** Gradients by the parameters' names; the caller disposes of them. */
+  /** Gradients by the parameters' names, each in the type that its product has; the caller disposes of them. */
   gradients: tf.NamedTensorMap;
 }
 
@@ -84,12 +84,17 @@ function computeGradients(
     for (const [name, variable] of parameters) {
       const [sum, gradient] = [gradients[name], grads[variable.name]];
       if (!gradient) continue;
-      gradients[name] = sum ? tf.add(sum, gradient) : gradient;
+      gradients[name] = sum ? addInFloat32(sum, gradient) : gradient;
       if (sum) tf.dispose([sum, gradient]);
     }
   }
   return { losses, gradients };
 }
+
+const addInFloat32 = (a: tf.Tensor, b: tf.Tensor): tf.Tensor => {
+  const { cast } = port();
+  return tf.tidy(() => tf.add(cast(a, "float32"), cast(b, "float32")));
+};
 
 const append = (numbers: tf.Tensor1D, number: tf.Scalar): tf.Tensor1D =>
   tf.concat([numbers, tf.reshape(number, [1])]);

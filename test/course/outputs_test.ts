@@ -75,6 +75,7 @@ Deno.test("outputOf() refuses what was made with other settings on which it depe
   assert.deepEqual(await affected({ trainRows: 100 }), outputs);
   assert.deepEqual(await affected({ model: "a/b" }), ["tokens", "full", "lora", "lora-4bit"]);
   assert.deepEqual(await affected({ numTrainEpochs: 9 }), ["full", "lora", "lora-4bit"]);
+  assert.deepEqual(await affected({ bf16: true }), ["full", "lora", "lora-4bit"]);
   assert.deepEqual(await affected({ fullLearningRate: 9 }), ["full"]);
   assert.deepEqual(await affected({ r: 9, learningRate: 9 }), ["lora", "lora-4bit"]);
 

@@ -52,7 +52,7 @@ Deno.test("a run with the profile's settings is the profile", async () => {
 });
 
 Deno.test("openRun() follows what beginRun() has kept", async () => {
-  const settings = { r: 4, loraAlpha: 8, learningRate: 1e-3, fullLearningRate: 1e-5 };
+  const settings = { r: 4, loraAlpha: 8, learningRate: 1e-3, fullLearningRate: 1e-5, bf16: true };
   await using own = await begin({ ...settings, trainRows: 0.5, labelColumn: "stars" }, csv);
   assert.deepEqual(await own.open(openRun), own.run);
   const { lora, adapter, full, rows, dataset } = own.run;
@@ -63,6 +63,7 @@ Deno.test("openRun() follows what beginRun() has kept", async () => {
     1e-5,
   ]);
   assert.deepEqual(rows, { trainRows: 0.5, labelColumn: "stars", skipIncomplete: false });
+  assert.deepEqual([adapter.bf16, full.bf16], [true, true]);
   assert.deepEqual(dataset, { file: own.file });
   assert.deepEqual([adapter.evalSteps, full.evalSteps, full.saveSteps], [0.1, 0.1, 0.1]);
   const { labels, train } = await loadRunData(own.run);

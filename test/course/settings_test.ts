@@ -20,6 +20,7 @@ const OTHERS: [name: keyof Settings, value: unknown, text: string][] = [
   ["learningRate", 3e-4, "3e-4"],
   ["fullLearningRate", 1e-6, "0.000001"],
   ["classWeights", [1, 2.5], "1,2.5"],
+  ["bf16", true, "true"],
   ["r", 16, "16"],
   ["loraAlpha", 32, "32"],
   ["loraDropout", 0.25, ".25"],
@@ -39,6 +40,7 @@ Deno.test("defaultSettings() has the numbers of each profile", () => {
     assert.equal(settings.numTrainEpochs, full.numTrainEpochs); // one setting for both
     assert.equal(settings.perDeviceTrainBatchSize, adapter.perDeviceTrainBatchSize);
     assert.equal(settings.perDeviceTrainBatchSize, full.perDeviceTrainBatchSize);
+    assert.deepEqual([settings.bf16, settings.bf16], [adapter.bf16, full.bf16]);
     assert.deepEqual([settings.r, settings.loraAlpha, settings.loraDropout], [
       lora.r,
       lora.loraAlpha,

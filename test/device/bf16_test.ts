@@ -126,7 +126,6 @@ Deno.test("an op of tfjs that gets bfloat16 throws, and so does reading", () => 
       tile: () => tf.tile(half, [2, 1]),
       pad: () => tf.pad(half, [[0, 1], [0, 1]]),
       "a variable of it": () => tf.square(tf.variable(half)),
-      "sumOfSquares of the port": () => port().sumOfSquares([half]),
       dataSync: () => half.dataSync(),
     };
     const passed = Object.entries(ops).filter(([, run]) => {
@@ -143,8 +142,9 @@ Deno.test("an op of tfjs that gets bfloat16 throws, and so does reading", () => 
       message: "Cannot run Mul as its inputs must be float32: current value is bfloat16 [4,6]. " +
         "Cast it by the port",
     });
-    // These two are right: the latter sums gradients.
+    // These three are right: the last two sum gradients, and their squares.
     assert.deepEqual(tf.cast(half, "float32").dataSync(), x.dataSync());
     assert.deepEqual(toFloat32(tf.add(half, half)).dataSync(), tf.add(x, x).dataSync());
+    if (port().kernels.sumOfSquares) assert.equal(port().sumOfSquares([half, x]).dataSync()[0], 48);
   });
 });

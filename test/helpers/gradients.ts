@@ -1,6 +1,7 @@
 import { equal } from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import { type Batch, crossEntropy, type TextModel } from "lightweight-finetuning";
+import { port } from "../../lib/device/port.ts";
 import { assertClose } from "./close.ts";
 
 /** What peft puts before the names of parameters. */
@@ -16,11 +17,14 @@ export function lossAndGradients(model: TextModel, batch: Batch) {
     () => crossEntropy(model.forward(batch), tf.tensor1d(batch.labels)),
     trainable.map(([, variable]) => variable),
   );
-  const gradients = new Map(
-    trainable.map(([name, variable]) => [name, grads[variable.name]!.dataSync<"float32">()]),
-  );
+  const gradients = new Map(trainable.map(([name, variable]) => {
+    const gradient = port().cast(grads[variable.name]!, "float32");
+    const numbers = gradient.dataSync<"float32">();
+    tf.dispose([gradient, grads[variable.name]!]);
+    return [name, numbers];
+  }));
   const loss = value.dataSync()[0]!;
-  tf.dispose([value, ...Object.values(grads)]);
+  value.dispose();
   return { loss, gradients };
 }
 

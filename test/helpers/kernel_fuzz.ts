@@ -121,6 +121,24 @@ const OPS: Record<string, Op> = {
   },
   Attention: attentionOp(false),
   AttentionGrad: attentionOp(true),
+  Dequantize: {
+    free: (size) => ({ codes: [8 * size()] }),
+    inputs({ codes }) {
+      const blocks = codes![0]! / 8;
+      if (codes!.length !== 1 || !Number.isInteger(blocks) || blocks < 1) return;
+      const nested = Math.ceil(blocks / 256);
+      return {
+        ...{ codes: codes!, absmax: [64 * nested], nested_absmax: [nested], nested_offset: [] },
+        ...{ numbers: [16], scales: [256], shape: [2] },
+      };
+    },
+    outputs: (shapes) => [matrixOf(shapes)],
+  },
+  SumOfSquares: {
+    free: any,
+    inputs: ({ x }) => filled(x!) ? { x: x! } : undefined,
+    outputs: () => [[]],
+  },
   AdamW: {
     free: (size) => ({ weight: any(size).x }),
     inputs: ({ weight: x }) =>
@@ -128,6 +146,14 @@ const OPS: Record<string, Op> = {
     outputs: ({ weight: x }) => [x!, x!, x!],
   },
 };
+
+const INTEGERS = ["seed", "codes", "absmax", "shape"];
+
+/** A matrix that fills the blocks of 64 but for a part of the last. */
+function matrixOf({ codes }: Shapes): [rows: number, columns: number] {
+  const numbers = 8 * (codes?.[0] ?? 8);
+  return [Math.max(1, Math.floor(numbers / 63)), 63];
+}
 
 // deno-fmt-ignore
 const ODD_NUMBERS = [NaN, Infinity, -Infinity, -1, 0, 0.5, 1, 1.5, 2, 7, 65536, 65537, 1e30, -1e-30];
@@ -173,8 +199,11 @@ function callOp(random: Random, size: () => number, ops: string[]): { op: string
   const shown = `${op} ${JSON.stringify(shapes)} ${JSON.stringify(attributes)}`;
   tf.tidy(() => {
     const tensors = Object.entries(shapes).map(([name, shape]) => {
+      if (name === "shape" && `${shape}` === "2") {
+        return tf.tensor(matrixOf(shapes), shape, "int32");
+      }
       const x = port().uniform(shape, random.key()); // memory of TensorFlow's, exactly as long
-      return name === "seed" ? tf.cast(tf.mul(x, 1e6), "int32") : x;
+      return INTEGERS.includes(name) ? tf.cast(tf.mul(x, 1e6), "int32") : x;
     });
     const call = () => rawOp(`Fused${op}`, tensors, attributes, count);
     if (mayRun) {

@@ -52,6 +52,7 @@ const OPS: Record<
     outputs: [[4, 6], [6, 6], [6, 6]],
     attributes: { rate: 0.5, width: 3 },
   },
+  SumOfSquares: { inputs: { x: [2, 3, 4] }, outputs: [[]] },
   AdamW: {
     inputs: { weight: [4, 6], mean: [4, 6], square: [4, 6], gradient: [4, 6], numbers: [9] },
     outputs: [[4, 6], [4, 6], [4, 6]],
@@ -130,6 +131,7 @@ const WRONG: [op: string, name: string, value: number[] | number, must: string][
   ["AttentionGrad", "log_sum", [8], "[2,2,2]"],
   ["AttentionGrad", "dy", [3, 6], "[4,6]"],
   ["AttentionGrad", "width", 4, "a divisor of 6"],
+  ["SumOfSquares", "x", [0], FILLED],
   ["AdamW", "weight", [0], FILLED],
   ["AdamW", "mean", [3, 6], "[4,6]"],
   ["AdamW", "square", [24], "[4,6]"],

@@ -69,7 +69,7 @@ const KERNELS: Record<string, { inputs: tf.Variable[]; run: (...inputs: never[])
 };
 
 Deno.test("a CPU that set-up compiled for has every kernel, and a GPU none", () => {
-  assert.equal(Object.keys(fused).length, device.kind === "cpu" ? 12 : 0);
+  assert.equal(Object.keys(fused).length, device.kind === "cpu" ? 13 : 0);
 });
 
 for (const [name, { inputs, run }] of Object.entries(KERNELS)) {
@@ -131,6 +131,15 @@ Deno.test("a port's product() is tf.matMul(), transposed first or not, and keeps
   }
 });
 
+Deno.test("a port's sumOfSquares() is the sum over all numbers, of more and less than a block", () => {
+  for (const shape of [[], [1], [7, 33], [16384], [3, 16384], [5, 10007]]) {
+    const x = noise.normal(random, shape as [number, number]);
+    const exact = x.dataSync<"float32">().reduce((sum, number) => sum + number ** 2, 0);
+    assertClose(port().sumOfSquares([x]).dataSync(), [exact], 1e-6);
+    assertClose(port().sumOfSquares([x, x]).dataSync(), [2 * exact], 1e-6);
+  }
+});
+
 Deno.test("adamWStep() is the same fused and plain", () => {
   const [weight, mean, gradient] = [normal(7, 33), normal(7, 33), normal(7, 33)];
   const square = tf.square(normal(7, 33));
@@ -147,6 +156,23 @@ Deno.test("adamWStep() is the same fused and plain", () => {
   const plain = withKernels({}, all);
   all().forEach((values, i) => assertClose(values, plain[i]!, 1e-6));
   assertClose(plain[1]!, tf.add(tf.mul(mean, 0.9), tf.mul(gradient, 0.04)).dataSync(), 1e-6);
+});
+
+Deno.test("adamWStep() takes a gradient in bfloat16 for the numbers that it has, fused and plain", () => {
+  const gradient = normal(7, 33);
+  const half = port().bf16!.cast(gradient, "bfloat16");
+  const step = (gradient: tf.Tensor) => {
+    const variables = [1, 0, 0].map((x) => tf.variable(tf.fill([7, 33], x)));
+    const [weight, mean, square] = variables as [tf.Variable, tf.Variable, tf.Variable];
+    adamWStep(weight, mean, square, gradient, {
+      ...{ factor: 0.4, decay: 0.9, learningRate: 0.1 },
+      ...{ beta1: 0.9, beta2: 0.999, epsilon: 1e-3, step: 1 },
+    });
+    return variables.map((x) => x.dataSync());
+  };
+  const both = () => assert.deepEqual(step(half), step(port().cast(half, "float32")));
+  both();
+  withKernels({}, both);
 });
 
 Deno.test("dropout() zeroes its share and keeps the mean", () => {
