@@ -1,4 +1,4 @@
-import type { DataFrame } from "nodejs-polars";
+import type { DataFrame, Series } from "nodejs-polars";
 import { type Columns, findColumns } from "./columns.ts";
 import { nameOf } from "./labels.ts";
 import type { DatasetOptions, GivenParts } from "./parts.ts";
@@ -135,8 +135,19 @@ export function textColumn(frame: DataFrame, source: string): string[] {
  * @returns A value for each row, `null` for an empty cell.
  * @throws {TypeError} When the frame has no such column.
  */
-export function column(frame: DataFrame, name: string, source: string): unknown[] {
-  if (frame.columns.includes(name)) return frame.getColumn(name).toArray();
+export const column = (frame: DataFrame, name: string, source: string): unknown[] =>
+  series(frame, name, source).toArray();
+
+/**
+ * A column as polars holds it.
+ *
+ * @param frame The frame.
+ * @param name The column's name.
+ * @param source Names the frame in errors.
+ * @throws {TypeError} When the frame has no such column.
+ */
+export function series(frame: DataFrame, name: string, source: string): Series {
+  if (frame.columns.includes(name)) return frame.getColumn(name);
   throw new TypeError(
     `Cannot load ${source} as it must have a column '${name}': its columns are ` +
       `${frame.columns.join(", ") || "none"}. Rename or add one`,

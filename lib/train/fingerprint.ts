@@ -72,10 +72,11 @@ function texts(prefix: string, values: object, leftOut: string[] = []): Fingerpr
   return Object.fromEntries(entries.map(([name, value]) => [prefix + name, text(value)]));
 }
 
-function hashOfRows({ inputIds, labels }: Examples): string {
+/** How many rows there are, and a hash of their ids and classes. */
+export function hashOfRows({ inputIds, labels }: Examples): string {
   const hash = createHash("sha256");
   for (const ids of inputIds) {
-    hash.update(bytes(Int32Array.of(ids.length))).update(bytes(Int32Array.from(ids)));
+    hash.update(bytes(Int32Array.of(ids.length))).update(bytes(new Int32Array(ids)));
   }
   hash.update(bytes(Int32Array.from(labels)));
   return `${inputIds.length} rows, ${short(hash.digest("hex"))}`;
