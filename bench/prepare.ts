@@ -19,10 +19,9 @@ export const PYTHON = Deno.env.get("PARITY_PYTHON") ?? `${ROOT}.venv-parity/bin/
  */
 export async function prepare() {
   await Deno.mkdir(`${FOLDER}/roberta`, { recursive: true });
-  const mirror = MIRROR_MISSING ? undefined : serveHub(MIRROR);
-  const options = mirror ? { endpoint: mirror.url, cacheFolder: `${FOLDER}/hub` } : {};
+  await using hub = openHub();
+  const { options } = hub;
   const { model, dataset } = profile("seed");
-  const fromHub = (source: object) => ({ ...source, ...(mirror && { revision: "main" }) });
 
   await bring("minilm/model.safetensors", async () => {
     await Deno.symlink(await fetchBaseModel(profile("sample")), `${FOLDER}/minilm`);
@@ -30,7 +29,7 @@ export async function prepare() {
   await bring("batch.json", () => writeBatch("batch.json", 16, 64));
   await bring("roberta/model.safetensors", () => python("make"));
   await bring("roberta/tokenizer.json", async () => {
-    const { hub: name, revision } = fromHub(model) as { hub: string; revision: string };
+    const { hub: name, revision } = hub.revised(model) as { hub: string; revision: string };
     const wanted = new RegExp(`^(${TOKENIZER_FILES.join("|").replaceAll(".", "\\.")})$`);
     const required = { "tokenizer.json": wanted };
     const folder = await downloadSnapshot(
@@ -42,7 +41,7 @@ export async function prepare() {
     }
   });
   await bring("test.json", async () => {
-    const { train, test } = await loadDataset(fromHub(dataset) as { hub: string }, options);
+    const { train, test } = await loadDataset(hub.revised(dataset), options);
     train.head(SIZES.whole.allRows).writeParquet(`${FOLDER}/train.parquet`);
     test.writeParquet(`${FOLDER}/test.parquet`);
     await Deno.writeTextFile(
@@ -51,7 +50,22 @@ export async function prepare() {
     );
   });
   await bring("onnx/onnx/model.onnx", () => python("export"));
-  await mirror?.close();
+}
+
+/** The Hub, or a mirror of it beside the project. */
+export function openHub() {
+  const mirror = MIRROR_MISSING ? undefined : serveHub(MIRROR);
+  return {
+    options: mirror ? { endpoint: mirror.url, cacheFolder: `${FOLDER}/hub` } : {},
+    /** A source at the revision that a mirror has. */
+    revised: <Source extends object>(source: Source): Source => ({
+      ...source,
+      ...mirror && { revision: "main" },
+    }),
+    async [Symbol.asyncDispose]() {
+      await mirror?.close();
+    },
+  };
 }
 
 async function bring(file: string, action: () => Promise<void>) {

@@ -1,7 +1,7 @@
 /**
  * Where a training step's time goes, by TensorFlow op:
  *
- *     deno run -A bench/profile.ts [--way lora|full] [--model minilm|roberta] [--batch 16x64] [--steps 5]
+ *     deno run -A bench/profile.ts [--way lora|full] [--model minilm|roberta] [--batch 16x64] [--steps 5] [--bf16]
  *
  * On a GPU an op returns before it is done, so there its time is that of its launch.
  *
@@ -51,12 +51,13 @@ export function recordOps(): { records: Map<string, OpRecord>; stop(): void } {
 }
 
 async function main() {
-  const { values: { way, model, batch, ...numbers } } = parseArgs({
+  const { values: { way, model, batch, bf16, ...numbers } } = parseArgs({
     options: {
       way: { type: "string", default: "lora" },
       model: { type: "string", default: "minilm" },
       batch: { type: "string", default: "16x64" },
       steps: { type: "string", default: "5" },
+      bf16: { type: "boolean", default: false },
     },
   });
   const [steps, warmUp] = [Number(numbers.steps), 2];
@@ -68,7 +69,10 @@ async function main() {
 
   let [done, started, wall] = [0, 0, 0];
   let recording: ReturnType<typeof recordOps> | undefined;
-  const options = { model, way: way as "lora" | "full", warmUp, steps, batch: "profile.json" };
+  const options = {
+    ...{ model, way: way as "lora" | "full", warmUp, steps, bf16 },
+    batch: "profile.json",
+  };
   const { gflops } = await step(options, () => {
     done++;
     if (done === warmUp) [started, recording] = [performance.now(), recordOps()];
@@ -88,7 +92,8 @@ async function main() {
     (bytes / steps / 1e6).toFixed(1),
   ];
   const [count, milliseconds, bytes] = [sum("count"), sum("milliseconds"), sum("bytes")];
-  const title = `${way} step, ${model}, ${batch}: ${(wall / steps).toFixed(0)} ms, ${
+  const precision = bf16 ? "bf16" : "fp32";
+  const title = `${way} step, ${model}, ${batch}, ${precision}: ${(wall / steps).toFixed(0)} ms, ${
     gflops.toFixed(0)
   } GFLOP/s · ${machine}`;
   console.log(gridText({
@@ -106,7 +111,7 @@ async function main() {
     value: milliseconds / steps,
     text: `${(milliseconds / steps).toFixed(1)} ms, ${share(milliseconds)}`,
   }));
-  const path = `${ROOT}runs/profile-${way}-${model}-${batch}`;
+  const path = `${ROOT}runs/profile-${way}-${model}-${batch}-${precision}`;
   await writeChart(barChart(title, bars), path);
   console.log(`\n${path}.{png,html}`);
 }

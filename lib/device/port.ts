@@ -132,17 +132,17 @@ export interface FusedKernels {
   /** The matrix of a shape that is held at four bits, to be given to {@link DevicePort.product}. */
   dequantize(held: FourBits, shape: [number, number]): tf.Tensor2D;
   /**
-   * The weight after one step of AdamW; the moments are updated in place. All have one shape.
+   * Updates a weight and its moments by one step of AdamW. All have one shape.
    *
-   * @param mean Decayed mean of gradients, a buffer that no clone shares; `square` is that of squared gradients.
+   * @param mean Decayed mean of gradients; `square` is that of squared gradients.
    */
   adamW(
-    weight: tf.Tensor,
+    weight: tf.Variable,
     mean: tf.Variable,
     square: tf.Variable,
     gradient: tf.Tensor,
     numbers: AdamWNumbers,
-  ): tf.Tensor;
+  ): void;
 }
 
 /**

@@ -45,13 +45,14 @@ export function fusedKernels(library: string): Record<"float32" | "bfloat16", Fu
       }),
     adamW(weight, mean, square, gradient, numbers) {
       const { factor, decay, rate, correction, beta1, beta2, epsilon } = numbers;
-      own(mean);
-      own(square);
       const betas = [beta1, 1 - beta1, beta2, 1 - beta2];
-      // An attribute that changes at every step would fill TensorFlow's cache of kernels.
-      return tf.tidy(() => {
+      tf.tidy(() => {
+        // An attribute that changes at every step would fill TensorFlow's cache of kernels.
         const values = tf.tensor1d([factor, decay, rate, correction, ...betas, epsilon]);
-        return fused("AdamW", [weight, mean, square, gradient, values], 1)[0]!;
+        const variables = [weight, mean, square];
+        variables.forEach(share);
+        fused("AdamW", [...variables, gradient, values], 3)
+          .forEach((result, i) => variables[i]!.assign(result));
       });
     },
   };
@@ -75,15 +76,10 @@ const dequantize = (
     return fused("Dequantize", inputs, 1, { T })[0] as tf.Tensor2D;
   });
 
-/** Buffers that hold no variable's numbers but one's: made here, shared with no array, slice or clone. */
-const owned = new WeakSet<object>();
-
-/** Gives a variable that is to be written in place a buffer of its own; once, if no clone is made of it later. */
-function own(variable: tf.Variable) {
-  if (owned.has(variable.dataId) && tf.backend().refCount(variable.dataId) === 1) return;
-  tf.tidy(() => variable.assign(rawOp("DeepCopy", [variable], { T: "TF_FLOAT" })[0]!));
-  owned.add(variable.dataId);
-}
+/** Has TensorFlow know, within a tidy, of the clones that tfjs made of a tensor: it changes no buffer of several tensors. */
+const share = (tensor: tf.Tensor) => {
+  if (tf.backend().refCount(tensor.dataId) > 1) rawOp("Identity", [tensor], { T: "TF_FLOAT" });
+};
 
 const fused = <Results extends tf.Tensor[]>(
   name: string,

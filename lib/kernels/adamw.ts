@@ -10,22 +10,22 @@ export interface AdamWStep extends Omit<AdamWNumbers, "rate" | "correction"> {
 }
 
 /**
- * A weight after one step of AdamW, in PyTorch's order of operations; the moments are updated in place. All have one shape.
+ * Updates a weight and its moments by one step of AdamW, in PyTorch's order of operations. All have one shape.
  *
- * @param mean Decayed mean of gradients, a buffer that no clone shares; `square` is that of squared gradients.
+ * @param mean Decayed mean of gradients; `square` is that of squared gradients.
  * @see Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019; torch.optim.AdamW
  */
 export function adamWStep(
-  weight: tf.Tensor,
+  weight: tf.Variable,
   mean: tf.Variable,
   square: tf.Variable,
   gradient: tf.Tensor,
   { learningRate, step, ...numbers }: AdamWStep,
-): tf.Tensor {
+): void {
   const { adamW = plainAdamW } = port().kernels;
   const rate = learningRate / (1 - numbers.beta1 ** step);
   const correction = 1 / Math.sqrt(1 - numbers.beta2 ** step);
-  return adamW(weight, mean, square, gradient, { ...numbers, rate, correction });
+  adamW(weight, mean, square, gradient, { ...numbers, rate, correction });
 }
 
 const plainAdamW: FusedKernels["adamW"] = (
@@ -35,5 +35,5 @@ const plainAdamW: FusedKernels["adamW"] = (
   mean.assign(tf.add(tf.mul(mean, beta1), tf.mul(g, 1 - beta1)));
   square.assign(tf.add(tf.mul(square, beta2), tf.mul(tf.square(g), 1 - beta2)));
   const change = tf.div(mean, tf.add(tf.mul(tf.sqrt(square), correction), epsilon));
-  return tf.sub(tf.mul(weight, decay), tf.mul(change, rate));
+  weight.assign(tf.sub(tf.mul(weight, decay), tf.mul(change, rate)));
 };

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "tensorflow/core/common_runtime/dma_helper.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/shape_inference.h"
@@ -122,6 +123,17 @@ T* out(OpKernelContext* context, int i, const TensorShape& shape) {
   const auto status = context->allocate_output(i, shape, &tensor);
   if (!status.ok()) context->SetStatus(status);
   return status.ok() ? tensor->flat<T>().data() : nullptr;
+}
+
+// An output of the shape of input j: in its own memory where no other tensor refers to that, as new memory costs more
+// than the arithmetic. The call itself holds a second reference (protected_tensors_ in eager/execute_node.h).
+float* out_of(OpKernelContext* context, int i, int j) {
+  const Tensor& x = context->input(j);
+  auto* buffer = tensorflow::DMAHelper::buffer(const_cast<Tensor*>(&x));
+  const bool is_part = buffer->root_buffer() != buffer;
+  if (is_part || buffer->RefCount() != 2 || !buffer->OwnsMemory()) return out(context, i, x.shape());
+  context->set_output(i, x);
+  return const_cast<float*>(in(context, j));
 }
 
 // Calls work(begin, end) on TensorFlow's own threads, which no exception may leave; `cost` is a unit's in cycles.
@@ -574,7 +586,7 @@ class Dequantize : public Kernel {
   }
 };
 
-// One step of AdamW in PyTorch's order. The moments change in place: new buffers would cost more than the arithmetic.
+// One step of AdamW in PyTorch's order.
 class AdamW : public Kernel {
  public:
   using Kernel::Kernel;
@@ -585,21 +597,20 @@ class AdamW : public Kernel {
     OP_REQUIRES_OK(context, shaped(context, 2, "square", shape.dim_sizes()));
     OP_REQUIRES_OK(context, shaped(context, 3, "gradient", shape.dim_sizes()));
     OP_REQUIRES_OK(context, shaped(context, 4, "numbers", {9}));
-    OP_REQUIRES_OK(context, alone(context, 1, "mean"));
-    OP_REQUIRES_OK(context, alone(context, 2, "square"));
-    const float *weight = in(context, 0), *gradient = in(context, 3), *numbers = in(context, 4);
-    float *mean = const_cast<float*>(in(context, 1)), *square = const_cast<float*>(in(context, 2));
+    const float *weight = in(context, 0), *mean = in(context, 1), *square = in(context, 2);
+    const float *gradient = in(context, 3), *numbers = in(context, 4);
     const float factor = numbers[0], decay = numbers[1], rate = numbers[2], correction = numbers[3];
     const float beta1 = numbers[4], rest1 = numbers[5], beta2 = numbers[6], rest2 = numbers[7];
     const float epsilon = numbers[8];
-    float* w = out(context, 0, shape);
+    float *w = out_of(context, 0, 0), *m = out_of(context, 1, 1), *s = out_of(context, 2, 2);
     if (!context->status().ok()) return;
     parallel(context, shape.num_elements(), 10, [=](int64_t begin, int64_t end) {
+#pragma GCC ivdep  // an output has the memory of its own input, or of none
       for (int64_t i = begin; i < end; i++) {
         const float g = gradient[i] * factor;
-        mean[i] = beta1 * mean[i] + rest1 * g;
-        square[i] = beta2 * square[i] + rest2 * (g * g);
-        w[i] = weight[i] * decay - rate * (mean[i] / (std::sqrt(square[i]) * correction + epsilon));
+        m[i] = beta1 * mean[i] + rest1 * g;
+        s[i] = beta2 * square[i] + rest2 * (g * g);
+        w[i] = weight[i] * decay - rate * (m[i] / (std::sqrt(s[i]) * correction + epsilon));
       }
     });
   }
@@ -643,7 +654,8 @@ OP("FusedAttentionGrad")
 REGISTER_OP("FusedAdamW")
     .Input("weight: float").Input("mean: float").Input("square: float").Input("gradient: float")
     .Input("numbers: float")
-    .Output("new_weight: float");
+    .Output("new_weight: float").Output("new_mean: float").Output("new_square: float")
+    .SetIsStateful();
 OP("FusedDequantize")
     .Input("codes: int32").Input("absmax: int32").Input("nested_absmax: float").Input("nested_offset: float")
     .Input("numbers: float").Input("scales: float").Input("shape: int32")

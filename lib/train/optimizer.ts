@@ -73,7 +73,7 @@ export function adamW(
     const { mean, square } = moment;
     const decay = isDecayed(name) ? 1 - learningRate * weightDecay : 1;
     const numbers = { factor, decay, learningRate, beta1, beta2, epsilon, step: optimizer.steps };
-    weight.assign(adamWStep(weight, mean, square, gradient, numbers));
+    adamWStep(weight, mean, square, gradient, numbers);
   }
 
   const optimizer: Optimizer = {

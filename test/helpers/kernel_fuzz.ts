@@ -125,7 +125,7 @@ const OPS: Record<string, Op> = {
     free: (size) => ({ weight: any(size).x }),
     inputs: ({ weight: x }) =>
       filled(x!) ? { weight: x!, mean: x!, square: x!, gradient: x!, numbers: [9] } : undefined,
-    outputs: ({ weight }) => [weight!],
+    outputs: ({ weight: x }) => [x!, x!, x!],
   },
 };
 
@@ -229,16 +229,15 @@ const PLAIN: Record<string, (size: () => number) => [Formula, number[][]]> = {
   },
   adamW: (size) => {
     const shape = [size(), size()];
-    const formula: Formula = (weight, mean, square, gradient) => {
-      const moments = [mean!, square!].map((x) => tf.variable(x));
+    const formula: Formula = (...inputs) => {
+      const gradient = inputs.pop()!;
+      const variables = inputs.map((x) => tf.variable(x));
+      const [weight, mean, square] = variables;
       const settings = { factor: 0.5, decay: 0.9, learningRate: 0.1, step: 3 };
       const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-3 };
-      const after = adamWStep(weight!, moments[0]!, moments[1]!, gradient!, {
-        ...settings,
-        ...adam,
-      });
-      const all = tf.concat([after, ...moments], 0);
-      tf.dispose(moments);
+      adamWStep(weight!, mean!, square!, gradient, { ...settings, ...adam });
+      const all = tf.concat(variables, 0);
+      tf.dispose(variables);
       return all;
     };
     return [formula, [shape, shape, shape, shape]];

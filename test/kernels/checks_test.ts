@@ -54,7 +54,7 @@ const OPS: Record<
   },
   AdamW: {
     inputs: { weight: [4, 6], mean: [4, 6], square: [4, 6], gradient: [4, 6], numbers: [9] },
-    outputs: [[4, 6]],
+    outputs: [[4, 6], [4, 6], [4, 6]],
   },
   Dequantize: { // one row of one number, in blocks of 64 and 256
     inputs: {
@@ -199,25 +199,12 @@ for (const [op, { inputs, outputs }] of Object.entries(OPS)) {
   });
 }
 
-const refusal = (op: string, name: string, i: number) => ({
-  message: `Cannot run Fused${op} as '${name}' must be a buffer of its own: ` +
-    `current value is that of input ${i}`,
-});
-
-test("AdamW refuses a moment that shares its buffer with another input", () => {
-  const [x, moments] = [tf.ones([16]), tf.ones([2, 16])]; // rows of 64 bytes, of which slices are views
-  const rows = (row: number) => tf.reshape(tf.slice(moments, row, 1), [16]);
-  const step = (mean: tf.Tensor, square: tf.Tensor) =>
-    run("AdamW", [x, mean, square, x, tf.ones([9])], 1, {});
-  assert.throws(() => step(x, rows(0)), refusal("AdamW", "mean", 0));
-  assert.throws(() => step(rows(0), x), refusal("AdamW", "square", 0));
-  assert.throws(() => step(rows(0), rows(0)), refusal("AdamW", "mean", 2));
-  step(rows(0), rows(1)); // neighbours
-});
-
 test("AddBias refuses a bias that is x itself", () => {
   const x = tf.ones([1, 6]);
-  assert.throws(() => run("AddBias", [x, tf.reshape(x, [6])], 0, {}), refusal("AddBias", "x", 1));
+  assert.throws(() => run("AddBias", [x, tf.reshape(x, [6])], 0, {}), {
+    message:
+      "Cannot run FusedAddBias as 'x' must be a buffer of its own: current value is that of input 1",
+  });
 });
 
 test("attention that needs four terabytes for its scores is refused, and the process goes on", () => {
