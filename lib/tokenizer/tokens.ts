@@ -26,21 +26,24 @@ export async function tokenize(
   onProgress?: (rows: number, total: number) => void,
 ): Promise<DataFrame> {
   const texts = textColumn(frame, "the rows to tokenize");
+  const { height } = frame;
   const { default: pl } = await import("nodejs-polars");
   const column = (ids: number[][]) => pl.Series("input_ids", ids, pl.List(pl.Int32));
   const columns = [column([[]]).head(0)]; // polars makes none of no rows
   const loss = lossOf(tokenizer);
   using stop = stopPoint("tokenizing");
-  for (let end = 0; end < texts.length;) {
-    let [start, characters] = [end, 0];
-    while (end < texts.length && end < start + LIMITS.rows && characters < LIMITS.characters) {
-      characters += texts[end++]!.length;
+  for (let done = 0; done < height;) {
+    const next = texts(done, Math.min(done + LIMITS.rows, height));
+    let [count, characters] = [0, 0];
+    while (count < next.length && characters < LIMITS.characters) {
+      characters += next[count++]!.length;
     }
-    const ids = await tokenizer.encode(texts.slice(start, end));
+    const ids = await tokenizer.encode(next.slice(0, count));
     loss.add(ids);
     columns.push(column(ids));
-    onProgress?.(end, texts.length);
-    if (end < texts.length) await stop.pass(`after ${end} of ${texts.length} texts`);
+    done += count;
+    onProgress?.(done, height);
+    if (done < height) await stop.pass(`after ${done} of ${height} texts`);
   }
   warnOfLoss(loss.shares(), tokenizer);
   return frame.withColumns(pl.concat(columns));
