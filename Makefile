@@ -50,10 +50,13 @@ bench: setup ## compare the speed with Transformers, peft and PyTorch (an hour o
 	@.venv-parity/bin/pip install -q -r bench/requirements.txt
 	@$(DENO) task bench
 
+growth: setup ## show how time and memory grow with rows, length and batch (half an hour)
+	@$(DENO) task growth
+
 profile: setup ## show a training step by op
 	@$(DENO) task profile
 
 clean: ## remove what runs have written
 	rm -rf runs
 
-.PHONY: help setup run report predict lab test render parity soak bench profile clean
+.PHONY: help setup run report predict lab test render parity soak bench growth profile clean

@@ -1,6 +1,7 @@
 import { fetchBaseModel, outputOf, type Run, type TrainingNumbers } from "course";
 import {
   addLora,
+  byLength,
   evaluate,
   type Examples,
   examples,
@@ -8,7 +9,10 @@ import {
   openDataset,
   type TextModel,
   Trainer,
+  trainerOptions,
 } from "lightweight-finetuning";
+import { countIntervals } from "../lib/train/options.ts";
+import { createSampler } from "../lib/train/sampler.ts";
 
 /**
  * Seconds that full and LoRA training of a run will take here, evaluations included, judging by three steps of each;
@@ -19,41 +23,87 @@ export async function estimateTraining(run: Run): Promise<{ full: number; lora: 
   const [train, evaluation] = [examples(tokens.train), examples(tokens.evaluation)];
   const folder = await fetchBaseModel(run);
   const model = await loadClassifier(folder, { labels: tokens.labels, seed: run.seed });
-  const full = await estimate(model, run.full, train, evaluation);
+  const full = await estimate(model, { ...run.full, seed: run.seed }, train, evaluation);
   const adapter = addLora(model, { ...run.lora, seed: run.seed });
-  const lora = await estimate(adapter, run.adapter, train, evaluation);
+  const lora = await estimate(adapter, { ...run.adapter, seed: run.seed }, train, evaluation);
   model.dispose();
-  return { full, lora };
+  return { full: full.seconds, lora: lora.seconds };
 }
 
-async function estimate(
+/** What a training will take. */
+export interface Estimate {
+  /** Of all steps and evaluations. */
+  seconds: number;
+  /** Seconds of the steps up to one of them, from the first. */
+  upTo(step: number): number;
+}
+
+/**
+ * Estimates a training. Its time goes by the tokens, padding included, and its rows are known: the three steps that are
+ * measured have about as many as the mean.
+ *
+ * @param model What it trains; its weights change.
+ * @param numbers Its options, with the seed.
+ * @param trainDataset Its rows.
+ * @param evalDataset Those that it evaluates on.
+ */
+export async function estimate(
   model: TextModel,
-  numbers: TrainingNumbers,
-  train: Examples,
-  evaluation: Examples,
-): Promise<number> {
-  const sample = first(evaluation, 64);
-  const { samplesPerSecond } = await evaluate(model, sample);
-  const steps: number[] = [];
-  // In file order, as the first steps of "group_by_length" are longer than most.
-  const few = { ...numbers, maxSteps: 3, trainSamplingStrategy: "sequential" } as const;
+  numbers: TrainingNumbers & { seed?: number },
+  trainDataset: Examples,
+  evalDataset: Examples,
+): Promise<Estimate> {
+  const given = trainerOptions({ ...numbers, trainDataset, evalDataset });
+  const sampler = createSampler(given);
+  const { totalSteps } = sampler;
+  const options = countIntervals(given, totalSteps);
+  const { perDeviceTrainBatchSize: size, perDeviceEvalBatchSize: batchSize, bf16 } = options;
+  const padded = Array.from(
+    { length: totalSteps },
+    (_, step) => paddedTokens(trainDataset, sampler.rowsAfter(step), size),
+  );
+  const mean = sum(padded) / totalSteps;
+  const typical = [...padded.keys()].slice(0, -1) // the last may have fewer rows
+    .sort((a, b) => Math.abs(padded[a]! - mean) - Math.abs(padded[b]! - mean)).slice(0, 3);
+  const ends: number[] = [];
   const trainer = new Trainer(model, {
-    ...few,
-    trainDataset: first(train, 4 * (numbers.perDeviceTrainBatchSize ?? 8)),
-    evalDataset: first(evaluation, 1),
-    listeners: [(event) => void (event.type === "step" && steps.push(event.seconds))],
+    ...numbers,
+    ...{ numTrainEpochs: 1, maxSteps: -1, trainSamplingStrategy: "sequential" },
+    ...{ evalSteps: 500, saveSteps: 500, evalOnStart: false },
+    trainDataset: pick(trainDataset, typical.flatMap((step) => sampler.rowsAfter(step))),
+    evalDataset: pick(evalDataset, [0]),
+    listeners: [(event) => void (event.type === "step" && ends.push(event.seconds))],
   });
   await trainer.train();
-  const total = Math.ceil(
-    train.inputIds.length / (numbers.perDeviceTrainBatchSize ?? 8) * (numbers.numTrainEpochs ?? 3),
-  );
-  const every = numbers.evalSteps ?? 500;
-  const evaluations = Math.ceil(every < 1 ? 1 / every : total / every);
-  const step = (steps[2]! - steps[0]!) / 2; // the first warms up
-  return total * step + evaluations * evaluation.inputIds.length / samplesPerSecond;
+  const measured = typical.slice(1); // the first warms up
+  const aToken = (ends.at(-1)! - ends[0]!) / sum(measured.map((step) => padded[step]!));
+
+  const order = byLength(evalDataset);
+  const few = order.filter((_, i) => i % Math.ceil(order.length / 64) === 0);
+  const sample = pick(evalDataset, few);
+  const { samplesPerSecond } = await evaluate(model, sample, { batchSize, bf16 });
+  const evaluation = few.length / samplesPerSecond *
+    paddedTokens(evalDataset, order, batchSize) / paddedTokens(evalDataset, few, batchSize);
+  const evaluations = Math.ceil(totalSteps / options.evalSteps) + Number(options.evalOnStart);
+  return {
+    seconds: aToken * sum(padded) + evaluations * evaluation,
+    upTo: (step) => aToken * sum(padded.slice(0, step)),
+  };
 }
 
-const first = ({ inputIds, labels }: Examples, count: number): Examples => ({
-  inputIds: inputIds.slice(0, count),
-  labels: Array.from(labels).slice(0, count),
+/** Tokens of rows in this order, each batch padded to its longest. */
+function paddedTokens({ inputIds }: Examples, rows: number[], size: number): number {
+  let tokens = 0;
+  for (let start = 0; start < rows.length; start += size) {
+    const batch = rows.slice(start, start + size).map((row) => inputIds[row]!.length);
+    tokens += batch.length * Math.max(...batch);
+  }
+  return tokens;
+}
+
+const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);
+
+const pick = ({ inputIds, labels }: Examples, rows: number[]): Examples => ({
+  inputIds: rows.map((row) => inputIds[row]!),
+  labels: rows.map((row) => labels[row]!),
 });

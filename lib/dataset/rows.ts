@@ -1,4 +1,4 @@
-import type { DataFrame } from "nodejs-polars";
+import type { DataFrame, Series } from "nodejs-polars";
 import { type Columns, findColumns } from "./columns.ts";
 import { nameOf } from "./labels.ts";
 import type { DatasetOptions, GivenParts } from "./parts.ts";
@@ -115,28 +115,34 @@ const numbered = (rows: number[]) =>
  *
  * @param frame The frame.
  * @param source Names it in errors.
- * @returns A text for each row.
+ * @returns Gives the texts of some rows, from a first one up to the one before an end; not all need be in memory.
  * @throws {TypeError} When there is no such column, or it holds anything but strings.
  * @throws {RangeError} When a cell is empty.
  */
-export function textColumn(frame: DataFrame, source: string): string[] {
-  const texts = column(frame, "text", source);
+export function textColumn(
+  frame: DataFrame,
+  source: string,
+): (start: number, end: number) => string[] {
+  const column = series(frame, "text", source);
+  if (String(column.dtype) === "DataType(String)" && !column.hasNulls()) {
+    return (start, end) => column.slice(start, end - start).toArray() as string[];
+  }
+  const texts = column.toArray() as unknown[];
   const textless = texts.findIndex((text) => typeof text !== "string");
   if (textless >= 0) fail(source, [textless], "text", "a text", texts[textless]);
-  return texts as string[];
+  return (start, end) => texts.slice(start, end) as string[];
 }
 
 /**
- * The values of a column.
+ * A column as polars holds it.
  *
  * @param frame The frame.
  * @param name The column's name.
  * @param source Names the frame in errors.
- * @returns A value for each row, `null` for an empty cell.
  * @throws {TypeError} When the frame has no such column.
  */
-export function column(frame: DataFrame, name: string, source: string): unknown[] {
-  if (frame.columns.includes(name)) return frame.getColumn(name).toArray();
+export function series(frame: DataFrame, name: string, source: string): Series {
+  if (frame.columns.includes(name)) return frame.getColumn(name);
   throw new TypeError(
     `Cannot load ${source} as it must have a column '${name}': its columns are ` +
       `${frame.columns.join(", ") || "none"}. Rename or add one`,

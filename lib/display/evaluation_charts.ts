@@ -165,7 +165,7 @@ export function accuracyByLengthChart(rows: LengthRows, colours: Colours = {}): 
     const inside = Array.from(lengths, (_, row) => row).filter((row) =>
       lengths[row]! <= end && (i === 0 || lengths[row]! > all[i - 1]!)
     );
-    const shortest = Math.min(...inside.map((row) => lengths[row]!));
+    const shortest = inside.reduce((least, row) => Math.min(least, lengths[row]!), end);
     return { rows: inside, title: shortest === end ? `${end}` : `${shortest}–${end}` };
   });
   const names = Object.keys(predictions);

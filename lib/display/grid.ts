@@ -60,7 +60,9 @@ export function gridHtml({ title, columns, cells, right }: Grid): string {
  */
 export function gridText({ title, columns, cells, right }: Grid): string {
   const rows = [columns, ...cells].map((row) => row.map(visible));
-  const widths = columns.map((_, i) => Math.max(...rows.map((row) => (row[i] ?? "").length)));
+  const widths = columns.map((_, i) =>
+    rows.reduce((width, row) => Math.max(width, (row[i] ?? "").length), 0)
+  );
   const lines = rows.map((row) =>
     row.map((text, i) => right.has(i) ? text.padStart(widths[i]!) : text.padEnd(widths[i]!))
       .join("  ").trimEnd()

@@ -5,10 +5,14 @@ import { type Grid, gridHtml, gridText } from "./grid.ts";
 import { type MimeBundle, openLiveOutput, type Redraw } from "./output.ts";
 import { progressBar } from "./progress.ts";
 
+/** So many of the last records are shown: each redraws the table. */
+const SHOWN = 100;
+
 /**
  * Shows the progress of a training run as Hugging Face's Trainer does in a notebook: a bar with the
- * time left, a table of the losses and, at the end, the run's results. Of the averages over classes
- * the table has the one that is the `metricForBestModel`. Outside Jupyter, prints a line for each
+ * time left, a table of the losses, of the last 100 records if there are more, and, at the end, the
+ * run's results. Of the averages over classes the table has the one that is the
+ * `metricForBestModel`. Outside Jupyter, prints a line for each
  * record.
  *
  * @returns A listener for a Trainer.
@@ -23,14 +27,15 @@ import { progressBar } from "./progress.ts";
  * ```
  */
 export function showTraining(): TrainerListener {
-  let run: Run = { records: [] };
+  let run = newRun();
   let redraw: Redraw | undefined;
   return async (event) => {
     if (event.type === "begin") {
-      run = { records: [...event.history ?? []] };
+      run = newRun();
+      for (const record of event.history ?? []) add(run, record);
       redraw = openLiveOutput();
     }
-    if (event.type === "record") run.records.push(event.record);
+    if (event.type === "record") add(run, event.record);
     delete run.evaluate;
     Object.assign(run, { [event.type]: event });
     if (redraw) {
@@ -43,10 +48,26 @@ export function showTraining(): TrainerListener {
   };
 }
 
-/** The last event of each type, and all records. */
+/** The last event of each type, and the records. */
 type Run = { [T in TrainerEvent["type"]]?: Extract<TrainerEvent, { type: T }> } & {
+  /** How many there are. */
+  count: number;
+  /** The last ones. */
   records: HistoryRecord[];
+  /** The names of their figures, also of those that are not shown. */
+  names: Set<string>;
+  /** The last training loss before those. */
+  before: string;
 };
+
+const newRun = (): Run => ({ count: 0, records: [], names: new Set(), before: "No log" });
+
+function add(run: Run, record: HistoryRecord) {
+  run.count++;
+  run.records.push(record);
+  for (const name of Object.keys(record)) run.names.add(name);
+  if (run.records.length > SHOWN) run.before = run.records.shift()!.loss?.toFixed(6) ?? run.before;
+}
 
 function draw(run: Run): MimeBundle {
   const { evaluate, end } = run;
@@ -78,9 +99,9 @@ function position({ begin, step: last, end }: Run, step: number, total: number) 
   return `${line} ${end.result.stopped ? "stopped" : "ended early"}`;
 }
 
-function lossGrid({ records, begin }: Run): Grid {
-  const metrics = ["evalLoss", "accuracy", ...furtherMetrics(records, begin)];
-  let training = "No log";
+function lossGrid({ count, records, names, before, begin }: Run): Grid {
+  const metrics = ["evalLoss", "accuracy", ...furtherMetrics(names, begin)];
+  let training = before;
   const cells = records.map((record) => {
     training = record.loss?.toFixed(6) ?? training;
     return [
@@ -91,12 +112,12 @@ function lossGrid({ records, begin }: Run): Grid {
   });
   const titles = metrics.map((name) => name === "evalLoss" ? "Validation Loss" : title(name));
   const columns = ["Step", "Training Loss", ...titles];
-  return { columns, cells, right: new Set(columns.keys()) };
+  const hidden = count > records.length && { title: `The last ${SHOWN} of ${count} records` };
+  return { ...hidden, columns, cells, right: new Set(columns.keys()) };
 }
 
 /** Names of the metrics that `computeMetrics` returned, and of the average that decides the best model. */
-function furtherMetrics(records: HistoryRecord[], begin: Run["begin"]): string[] {
-  const names = new Set(records.flatMap((record) => Object.keys(record)));
+function furtherMetrics(names: Iterable<string>, begin: Run["begin"]): string[] {
   const deciding = begin?.metricForBestModel?.replace(/^eval_/, "");
   const hidden = ["accuracy", ...RESERVED, ...AVERAGES.filter((name) => name !== deciding)];
   return [...names].filter((name) => !hidden.includes(name));
@@ -122,7 +143,7 @@ function figures(result: TrainResult): Grid {
 }
 
 function recordLine(record: HistoryRecord, begin: Run["begin"]): string {
-  const names = ["loss", "evalLoss", "accuracy", ...furtherMetrics([record], begin)];
+  const names = ["loss", "evalLoss", "accuracy", ...furtherMetrics(Object.keys(record), begin)];
   const known = names.filter((name) => record[name] !== undefined);
   const figures = known.map((name) =>
     `${name === "evalLoss" ? "eval_loss" : visible(name)} ${record[name]!.toFixed(6)}`

@@ -25,10 +25,11 @@ const reachOf = (values: number[]) => Math.floor(values.length / 20);
 /** At the ends a mean is over fewer numbers, as many on either side, so that it does not leave a steep curve. */
 function runningMean(values: number[]): number[] {
   const reach = reachOf(values);
+  const sums = [0];
+  for (const value of values) sums.push(sums.at(-1)! + value);
   return values.map((_, i) => {
     const here = Math.min(reach, i, values.length - 1 - i);
-    const near = values.slice(i - here, i + here + 1);
-    return near.reduce((sum, value) => sum + value, 0) / near.length;
+    return (sums[i + here + 1]! - sums[i - here]!) / (2 * here + 1);
   });
 }
 
@@ -113,16 +114,17 @@ export function learningRateChart(
     { key: "learningRate", yaxis: "y", width: 2.5 },
     { key: "gradNorm", yaxis: "y2", width: 1.5 },
   ] as const;
+  const peakOf = (records: HistoryRecord[]) =>
+    records.reduce((peak, { learningRate }) => Math.max(peak, learningRate), 0);
   const peaks = trained.filter(({ records }) => records.length).map(({ records }) =>
-    Math.max(...records.map(({ learningRate }) => learningRate))
+    peakOf(records)
   );
   const [least, most] = [Math.min(...peaks), Math.max(...peaks)];
   const log = least > 0 && most > 5 * least;
   const words = trained.filter(({ records }) => records.length).map(({ run, records }) => {
     const [first, last] = [records[0]!, records.at(-1)!];
-    const highest = Math.max(...records.map(({ learningRate }) => learningRate));
     return `${visible(run)} ${brief(first.learningRate)} to ${brief(last.learningRate)}, at most ${
-      brief(highest)
+      brief(peakOf(records))
     }, norm of the gradients ${brief(first.gradNorm)} to ${brief(last.gradNorm)}`;
   });
   return {

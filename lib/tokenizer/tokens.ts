@@ -1,6 +1,6 @@
 import type { DataFrame } from "nodejs-polars";
 import type { Examples } from "../batches.ts";
-import { column, textColumn } from "../dataset/rows.ts";
+import { series, textColumn } from "../dataset/rows.ts";
 import { stopPoint } from "../interrupt.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -26,21 +26,27 @@ export async function tokenize(
   onProgress?: (rows: number, total: number) => void,
 ): Promise<DataFrame> {
   const texts = textColumn(frame, "the rows to tokenize");
-  const inputIds: number[][] = [];
-  using stop = stopPoint("tokenizing");
-  while (inputIds.length < texts.length) {
-    const start = inputIds.length;
-    let [end, characters] = [start, 0];
-    while (end < texts.length && end < start + LIMITS.rows && characters < LIMITS.characters) {
-      characters += texts[end++]!.length;
-    }
-    inputIds.push(...await tokenizer.encode(texts.slice(start, end)));
-    onProgress?.(inputIds.length, texts.length);
-    if (end < texts.length) await stop.pass(`after ${end} of ${texts.length} texts`);
-  }
-  warnOfLoss(inputIds, tokenizer);
+  const { height } = frame;
   const { default: pl } = await import("nodejs-polars");
-  return frame.withColumns(pl.Series("input_ids", inputIds, pl.List(pl.Int32)));
+  const column = (ids: number[][]) => pl.Series("input_ids", ids, pl.List(pl.Int32));
+  const columns = [column([[]]).head(0)]; // polars makes none of no rows
+  const loss = lossOf(tokenizer);
+  using stop = stopPoint("tokenizing");
+  for (let done = 0; done < height;) {
+    const next = texts(done, Math.min(done + LIMITS.rows, height));
+    let [count, characters] = [0, 0];
+    while (count < next.length && characters < LIMITS.characters) {
+      characters += next[count++]!.length;
+    }
+    const ids = await tokenizer.encode(next.slice(0, count));
+    loss.add(ids);
+    columns.push(column(ids));
+    done += count;
+    onProgress?.(done, height);
+    if (done < height) await stop.pass(`after ${done} of ${height} texts`);
+  }
+  warnOfLoss(loss.shares(), tokenizer);
+  return frame.withColumns(pl.concat(columns));
 }
 
 /**
@@ -62,22 +68,33 @@ export function tokenLoss(
   frame: DataFrame,
   tokenizer: Tokenizer,
 ): { unknownTokens: number; fullTexts: number } {
-  return lossOf(column(frame, "input_ids", "the tokens") as number[][], tokenizer);
+  const loss = lossOf(tokenizer);
+  loss.add(idsOf(frame));
+  return loss.shares();
 }
 
-function lossOf(inputIds: number[][], { unkTokenId, maxLength }: Tokenizer) {
-  let [tokens, unknown, full] = [0, 0, 0];
-  for (const ids of inputIds) {
-    tokens += ids.length;
-    for (const id of ids) if (id === unkTokenId) unknown++;
-    if (ids.length >= maxLength) full++;
-  }
-  return { unknownTokens: unknown / (tokens || 1), fullTexts: full / (inputIds.length || 1) };
+type Loss = ReturnType<typeof tokenLoss>;
+
+function lossOf({ unkTokenId, maxLength }: Tokenizer) {
+  let [rows, tokens, unknown, full] = [0, 0, 0, 0];
+  return {
+    add(inputIds: ArrayLike<number>[]) {
+      rows += inputIds.length;
+      for (const ids of inputIds) {
+        tokens += ids.length;
+        for (let i = 0; i < ids.length; i++) if (ids[i] === unkTokenId) unknown++;
+        if (ids.length >= maxLength) full++;
+      }
+    },
+    shares: (): Loss => ({
+      unknownTokens: unknown / (tokens || 1),
+      fullTexts: full / (rows || 1),
+    }),
+  };
 }
 
-function warnOfLoss(inputIds: number[][], tokenizer: Tokenizer) {
+function warnOfLoss({ unknownTokens, fullTexts }: Loss, tokenizer: Tokenizer) {
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-  const { unknownTokens, fullTexts } = lossOf(inputIds, tokenizer);
   if (unknownTokens > FEW) {
     console.warn(
       `${
@@ -96,10 +113,30 @@ function warnOfLoss(inputIds: number[][], tokenizer: Tokenizer) {
   }
 }
 
-/** The tokens and classes of a frame from {@link tokenize}, as the trainer takes them. */
+/**
+ * The tokens and classes of a frame from {@link tokenize}, as the trainer takes them. The ids of all rows are in one
+ * Int32Array, of which each row is a view.
+ */
 export function examples(frame: DataFrame): Examples {
   return {
-    inputIds: column(frame, "input_ids", "the tokens") as number[][],
-    labels: column(frame, "label", "the tokens") as number[],
+    inputIds: idsOf(frame),
+    labels: series(frame, "label", "the tokens").toArray() as unknown as number[],
   };
+}
+
+/** What polars calls the type of the column that {@link tokenize} adds. */
+const LISTS = "DataType(List(DataType(Int32)))";
+
+function idsOf(frame: DataFrame): ArrayLike<number>[] {
+  const lists = series(frame, "input_ids", "the tokens");
+  const rows: Int32Array[] = [];
+  if (String(lists.dtype) === LISTS && !lists.hasNulls()) {
+    const ids = lists.explode().dropNulls().toTypedArray() as Int32Array; // of an empty list comes a null
+    let end = 0;
+    for (const length of lists.list.lengths().toTypedArray()) {
+      rows.push(ids.subarray(end, end += length));
+    }
+    if (end === ids.length) return rows; // else there is a null among the ids
+  }
+  return lists.toArray() as unknown as number[][];
 }

@@ -72,10 +72,14 @@ function texts(prefix: string, values: object, leftOut: string[] = []): Fingerpr
   return Object.fromEntries(entries.map(([name, value]) => [prefix + name, text(value)]));
 }
 
-function hashOfRows({ inputIds, labels }: Examples): string {
+/** How many rows there are, and a hash of their ids and classes. */
+export function hashOfRows({ inputIds, labels }: Examples): string {
   const hash = createHash("sha256");
   for (const ids of inputIds) {
-    hash.update(bytes(Int32Array.of(ids.length))).update(bytes(Int32Array.from(ids)));
+    const row = new Int32Array(1 + ids.length);
+    row[0] = ids.length;
+    row.set(ids, 1);
+    hash.update(bytes(row));
   }
   hash.update(bytes(Int32Array.from(labels)));
   return `${inputIds.length} rows, ${short(hash.digest("hex"))}`;

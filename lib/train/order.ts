@@ -38,7 +38,7 @@ export function groupByLength(order: number[], lengths: number[], stepSize: numb
   let longest = 0;
   for (let start = 0; start < order.length; start += steps * stepSize) {
     const stretch = order.slice(start, start + steps * stepSize);
-    grouped.push(...stretch.sort((a, b) => lengths[b]! - lengths[a]!));
+    for (const row of stretch.sort((a, b) => lengths[b]! - lengths[a]!)) grouped.push(row);
     if (lengths[grouped[start]!]! > lengths[grouped[longest]!]!) longest = start;
   }
   [grouped[0], grouped[longest]] = [grouped[longest]!, grouped[0]!];

@@ -271,6 +271,18 @@ Deno.test("the chart by length has groups of about one size, without splitting a
   refused({ lengths: [1, 2], truth: [0, 0], predictions: { A: [1] } }, `'A' ${each}`);
 });
 
+// More than a call can have arguments.
+Deno.test("charts take as many records and rows as there are", () => {
+  const history = Array.from({ length: 200_000 }, (_, i) => record(i + 1, { loss: i % 2 }));
+  assert.match(learningRateChart({ LoRA: history }).alt!, /at most 0\.0001/);
+  const [recorded, mean] = lossChart({ LoRA: history }).data as { y: number[] }[];
+  const near = recorded!.y.slice(90_000, 110_001);
+  assertClose([mean!.y[100_000]!], [near.reduce((a, b) => a + b) / near.length], 1e-12);
+  const lengths = history.map(() => 40);
+  const rows = { lengths, truth: lengths, predictions: { LoRA: lengths } };
+  assert.deepEqual(axis(accuracyByLengthChart(rows), "xaxis").ticktext, ["40<br>(200000)"]);
+});
+
 Deno.test("pictures of the new charts are drawn, with every model's colour", async () => {
   const { bins, ece } = calibration([2, 0, 0, 3, 1, 0], [0, 0, 0]);
   const models = { A: { bins, ece }, B: { bins, ece: 0 } };

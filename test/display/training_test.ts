@@ -163,6 +163,24 @@ Deno.test("showTraining gives metrics of one's own a column each, and says that 
   );
 });
 
+Deno.test("showTraining shows the last hundred records, with what came before them", async () => {
+  const messages = await inJupyter(async () => {
+    const listen = showTraining();
+    await listen({ type: "begin", totalSteps: 150, epochs: 1 });
+    for (let step = 1; step <= 150; step++) {
+      const own = step === 1 ? { top_2: 0.5 } : {};
+      const loss = step <= 50 && { loss: step };
+      await listen({ type: "record", record: { step, epoch: 1, ...rates, ...loss, ...own } });
+    }
+  });
+  const lines = messages.at(-1)!.content.data["text/plain"]!.split("\n\n")[1]!.split("\n");
+  assert.equal(lines[0], "The last 100 of 150 records");
+  assert.match(lines[1]!, / Top 2$/);
+  assert.match(lines[2]!, /^ +51 +50\.000000$/);
+  assert.match(lines.at(-1)!, /^ +150 +50\.000000$/);
+  assert.equal(lines.length, 102);
+});
+
 Deno.test("showTraining opens a new output for a second run", async () => {
   const listen = showTraining();
   const messages = await inJupyter(async () => {

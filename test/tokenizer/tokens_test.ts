@@ -26,10 +26,33 @@ Deno.test("tokenize() adds int32 lists beside text and label, also after a round
   const tokens = { labels: ["a", "b", "c"], train: frame, evaluation: frame, test: frame.head(1) };
   await saveDataset(tokens, folder);
   const opened = await openDataset(folder);
-  const expected = { inputIds: await tokenizer.encode(texts), labels: [1, 0, 2] };
-  assert.deepEqual(examples(opened.train), expected);
+  const inputIds = (await tokenizer.encode(texts)).map((ids) => Int32Array.from(ids));
+  assert.deepEqual(examples(opened.train), { inputIds, labels: [1, 0, 2] });
   assert.equal(opened.test.height, 1);
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("examples() gives views of one array, also of empty rows and of none", async () => {
+  const tokenizer = await loadTokenizer(TINY);
+  const texts = Array.from({ length: 2001 }, (_, i) => "The home team ".repeat(i % 7));
+  const label = pl.Series("label", texts.map((_, i) => i % 3), pl.Int32);
+  const frame = await tokenize(pl.DataFrame({ text: texts, label }), tokenizer);
+  const inputIds = examples(frame).inputIds as Int32Array[];
+  assert.deepEqual(inputIds.map((ids) => Array.from(ids)), await tokenizer.encode(texts));
+  assert.equal(new Set(inputIds.map(({ buffer }) => buffer)).size, 1);
+  const some = examples(frame.slice(1, 3)).inputIds;
+  assert.deepEqual(some, inputIds.slice(1, 4));
+  assert.deepEqual(examples(await tokenize(frame.head(0), tokenizer)).inputIds, []);
+
+  const of = (lists: unknown[]) =>
+    examples(pl.DataFrame({
+      input_ids: pl.Series("input_ids", lists, pl.List(pl.Int32)),
+      label: lists.map(() => 0),
+    })).inputIds;
+  assert.deepEqual(of([[], [2, 3], []]), [[], [2, 3], []].map((ids) => Int32Array.from(ids)));
+  for (const lists of [[[1], [2, null], []], [[1], null]]) assert.deepEqual(of(lists), lists);
+  const wide = pl.DataFrame({ input_ids: [[2, 1.5]], label: [0] }); // Float64
+  assert.deepEqual(examples(wide).inputIds, [[2, 1.5]]);
 });
 
 Deno.test("tokenize() encodes long rows a few at a time", async () => {

@@ -37,6 +37,28 @@ Deno.test("writeHistory() keeps the old file when it cannot write", async () => 
   assert.deepEqual(await readHistory(path), [record]);
 });
 
+Deno.test("writeHistory() writes a long history when it has grown by a hundredth, and at the end", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/history.json`;
+  const record = (i: number) => ({ step: i + 1, epoch: 1, learningRate: 1, gradNorm: 1 });
+  const records = Array.from({ length: 1000 }, (_, i) => record(i));
+  const listen = writeHistory(path);
+  await listen({ type: "begin", totalSteps: 1000, epochs: 1 });
+  let [writes, before] = [0, 0];
+  for (const [i, record] of records.entries()) {
+    await listen({ type: "record", record });
+    const { length } = await readHistory(path);
+    if (length > before) writes++;
+    before = length;
+    assert.ok(i + 1 - length < Math.max(1, (i + 1) / 100), `${length} of ${i + 1}`);
+  }
+  assert.ok(writes < records.length / 2, `${writes} writes`);
+  const figures = { trainRuntime: 1, trainSamplesPerSecond: 1, trainStepsPerSecond: 1 };
+  const result = { ...figures, totalFlos: 1, trainLoss: 1, epoch: 1, step: 1000, stopped: true };
+  await listen({ type: "end", result });
+  assert.deepEqual(await readHistory(path), records);
+});
+
 Deno.test("writeHistory() takes a bare file name", async () => {
   await using folder = await temporaryFolder();
   const before = Deno.cwd();

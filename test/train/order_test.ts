@@ -54,3 +54,8 @@ Deno.test('epochOrder() "group_by_length" has the longest row first, and pads le
     assert.ok(padding(grouped) < padding(order("random", 7, epoch)) / 4);
   }
 });
+
+Deno.test("groupByLength() takes stretches of more rows than a call can have arguments", () => {
+  const rows = [...Array(200_000).keys()];
+  assert.deepEqual(groupByLength(rows, rows, 200_000), rows.toReversed());
+});
