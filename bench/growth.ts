@@ -12,8 +12,7 @@
 import { parseArgs } from "node:util";
 import { runFolder } from "course";
 import { openDevice } from "lightweight-finetuning";
-import type { Chart } from "lightweight-finetuning/display";
-import { palette } from "lightweight-finetuning/display";
+import { type Chart, palette } from "lightweight-finetuning/display";
 import { isFile } from "../lib/files.ts";
 import { type Grid, gridText } from "../lib/display/grid.ts";
 import { writeChart } from "./chart.ts";
@@ -41,7 +40,7 @@ export interface Group {
   title: string;
   /** What x counts. */
   axis: string;
-  /** Of the work, for the time relative to it; it is shown in thousandths of a second or less. */
+  /** Of the work. */
   unit: "row" | "GFLOP";
   series: Series[];
 }
