@@ -50,7 +50,7 @@ bench: setup ## compare the speed with Transformers, peft and PyTorch (an hour o
 	@.venv-parity/bin/pip install -q -r bench/requirements.txt
 	@$(DENO) task bench
 
-growth: setup ## show how time and memory grow with rows, length and batch (half an hour)
+growth: setup ## show how time and memory grow with rows, length and batch (ten minutes)
 	@$(DENO) task growth
 
 profile: setup ## show a training step by op

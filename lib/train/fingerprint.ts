@@ -75,11 +75,12 @@ function texts(prefix: string, values: object, leftOut: string[] = []): Fingerpr
 /** How many rows there are, and a hash of their ids and classes. */
 export function hashOfRows({ inputIds, labels }: Examples): string {
   const hash = createHash("sha256");
+  let row = new Int32Array(0); // one for all: with many views alive, what collects a new one each takes long
   for (const ids of inputIds) {
-    const row = new Int32Array(1 + ids.length);
+    if (row.length <= ids.length) row = new Int32Array(1 + 2 * ids.length);
     row[0] = ids.length;
     row.set(ids, 1);
-    hash.update(bytes(row));
+    hash.update(bytes(row.subarray(0, 1 + ids.length)));
   }
   hash.update(bytes(Int32Array.from(labels)));
   return `${inputIds.length} rows, ${short(hash.digest("hex"))}`;

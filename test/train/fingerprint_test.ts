@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { cp } from "node:fs/promises";
 import * as tf from "@tensorflow/tfjs-core";
 import {
@@ -9,6 +10,7 @@ import {
   Trainer,
   type TrainerOptions,
 } from "lightweight-finetuning";
+import { hashOfRows } from "../../lib/train/fingerprint.ts";
 import { temporaryFolder } from "../helpers/altered.ts";
 import { fixture } from "../helpers/reference.ts";
 import { crash, resumable } from "../helpers/resumable.ts";
@@ -149,4 +151,17 @@ Deno.test("Trainer does not mind names, folders, listeners, and how often it sav
     listeners: stopAtOnce,
   }).train();
   assert.equal(step, 3);
+});
+
+Deno.test("hashOfRows() is that of each row's length and ids, in arrays or views, and of the classes", () => {
+  const inputIds = [[7], [], [1, 2, 3, 30_000], [5, 6]];
+  const labels = [0, 2, 1, 0];
+  const numbers = [...inputIds.flatMap((ids) => [ids.length, ...ids]), ...labels];
+  const digest = createHash("sha256").update(Int32Array.from(numbers)).digest("hex");
+  const expected = `4 rows, sha256 ${digest.slice(0, 16)}`;
+  assert.equal(hashOfRows({ inputIds, labels }), expected);
+  const flat = Int32Array.from(inputIds.flat());
+  let end = 0;
+  const views = inputIds.map(({ length }) => flat.subarray(end, end += length));
+  assert.equal(hashOfRows({ inputIds: views, labels: Int32Array.from(labels) }), expected);
 });
