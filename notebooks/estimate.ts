@@ -34,13 +34,14 @@ export async function estimateTraining(run: Run): Promise<{ full: number; lora: 
 export interface Estimate {
   /** Of all steps and evaluations. */
   seconds: number;
+  evaluations: number;
   /** Seconds of the steps up to one of them, from the first. */
   upTo(step: number): number;
 }
 
 /**
- * Estimates a training. Its time goes by the tokens, padding included, and its rows are known: the three steps that are
- * measured have about as many as the mean.
+ * Estimates a training. Its time goes by the tokens, padding included, and its rows are known: two steps are
+ * measured, after one to warm up, that have about as many as the mean.
  *
  * @param model What it trains; its weights change.
  * @param numbers Its options, with the seed.
@@ -63,13 +64,16 @@ export async function estimate(
     (_, step) => paddedTokens(trainDataset, sampler.rowsAfter(step), size),
   );
   const mean = sum(padded) / totalSteps;
-  const typical = [...padded.keys()].slice(0, -1) // the last may have fewer rows
-    .sort((a, b) => Math.abs(padded[a]! - mean) - Math.abs(padded[b]! - mean)).slice(0, 3);
+  const rows = sampler.rowsAfter(0).length;
+  const whole = [...padded.keys()].filter((step) => sampler.rowsAfter(step).length === rows)
+    .sort((a, b) => Math.abs(padded[a]! - mean) - Math.abs(padded[b]! - mean));
+  const typical = [0, 1, 2].map((i) => whole[i % whole.length]!);
   const ends: number[] = [];
   const trainer = new Trainer(model, {
     ...numbers,
     ...{ numTrainEpochs: 1, maxSteps: -1, trainSamplingStrategy: "sequential" },
     ...{ evalSteps: 500, saveSteps: 500, evalOnStart: false },
+    perDeviceTrainBatchSize: Math.min(size, rows),
     trainDataset: pick(trainDataset, typical.flatMap((step) => sampler.rowsAfter(step))),
     evalDataset: pick(evalDataset, [0]),
     listeners: [(event) => void (event.type === "step" && ends.push(event.seconds))],
@@ -87,6 +91,7 @@ export async function estimate(
   const evaluations = Math.ceil(totalSteps / options.evalSteps) + Number(options.evalOnStart);
   return {
     seconds: aToken * sum(padded) + evaluations * evaluation,
+    evaluations,
     upTo: (step) => aToken * sum(padded.slice(0, step)),
   };
 }

@@ -115,7 +115,7 @@ const numbered = (rows: number[]) =>
  *
  * @param frame The frame.
  * @param source Names it in errors.
- * @returns Gives the texts of some rows, from a first one up to the one before an end; not all need be in memory.
+ * @returns A function that gives the texts from row `start` up to, not including, `end`; not all need be in memory.
  * @throws {TypeError} When there is no such column, or it holds anything but strings.
  * @throws {RangeError} When a cell is empty.
  */

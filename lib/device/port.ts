@@ -15,7 +15,7 @@ export interface DevicePort {
    * of bfloat16 for one of float32, but its ops throw a TypeError on it, except the sum of two.
    */
   readonly stored: Precision;
-  /** The type of a tensor's numbers; its gradient has the same. */
+  /** The type of a tensor's numbers. A result's gradient has the same, a weight's that of the product it comes from. */
   typeOf(x: tf.Tensor): Precision;
   /** A tensor of the same numbers in another type, or the tensor itself if it has it. */
   cast<T extends tf.Tensor>(x: T, type: Precision): T;
@@ -26,7 +26,7 @@ export interface DevicePort {
     transposeA?: boolean,
     transposeB?: boolean,
   ): tf.Tensor2D;
-  /** The sum of squares of all numbers of some tensors. */
+  /** The sum of squares of all numbers of some tensors, each of float32 or of the type `stored` of {@link DevicePort.bf16}. */
   sumOfSquares(tensors: tf.Tensor[]): tf.Scalar;
   /** Holds bytes in an int32 tensor of no more memory, [N] → [N / 4]; N must be a multiple of four. */
   packBytes(bytes: Uint8Array): tf.Tensor1D;
@@ -131,8 +131,6 @@ export interface FusedKernels {
   ): [dq: tf.Tensor2D, dk: tf.Tensor2D, dv: tf.Tensor2D];
   /** The matrix of a shape that is held at four bits, to be given to {@link DevicePort.product}. */
   dequantize(held: FourBits, shape: [number, number]): tf.Tensor2D;
-  /** The sum of the squares of a tensor of any shape. */
-  sumOfSquares(x: tf.Tensor): tf.Scalar;
   /**
    * Updates a weight and its moments by one step of AdamW. All have one shape.
    *

@@ -43,7 +43,6 @@ export function fusedKernels(library: string): Record<"float32" | "bfloat16", Fu
         const inputs = [q, k, v, mask, key, logSum, dy];
         return fused("AttentionGrad", inputs, 3, { rate, width: q.shape[1] / heads });
       }),
-    sumOfSquares: (x) => fused("SumOfSquares", [x], 1)[0] as tf.Scalar,
     adamW(weight, mean, square, gradient, numbers) {
       const { factor, decay, rate, correction, beta1, beta2, epsilon } = numbers;
       const betas = [beta1, 1 - beta1, beta2, 1 - beta2];
@@ -66,6 +65,10 @@ export function fusedKernels(library: string): Record<"float32" | "bfloat16", Fu
   };
 }
 
+/** The sum of the squares of a tensor of any shape and of either type. */
+export const sumOfSquares = (x: tf.Tensor): tf.Scalar =>
+  fused("SumOfSquares", [x], 1)[0] as tf.Scalar;
+
 const dequantize = (
   { codes, absmax, nestedAbsmax, nestedOffset, numbers, scales }: FourBits,
   shape: number[],
@@ -77,7 +80,7 @@ const dequantize = (
     return fused("Dequantize", inputs, 1, { T })[0] as tf.Tensor2D;
   });
 
-/** Has TensorFlow know, within a tidy, of the clones that tfjs made of a tensor: it changes no buffer of several tensors. */
+/** Lets TensorFlow know, within a tidy, of the clones that tfjs made of a tensor, so that it leaves their numbers alone. */
 const share = (tensor: tf.Tensor) => {
   if (tf.backend().refCount(tensor.dataId) > 1) rawOp("Identity", [tensor], { T: "TF_FLOAT" });
 };

@@ -3,7 +3,7 @@ import type { Libraries } from "./libraries.ts";
 import { checkDraw } from "./philox.ts";
 import type { DevicePort } from "./port.ts";
 import { rawOp, type TensorFlowBackend, toBf16, toFloat32, typeOf } from "./tensorflow.ts";
-import { fusedKernels } from "./tensorflow_kernels.ts";
+import { fusedKernels, sumOfSquares } from "./tensorflow_kernels.ts";
 
 /**
  * The port of a loaded TensorFlow.
@@ -29,7 +29,7 @@ export function tensorFlowPort(
     cast: (x, type) => type === "float32" ? toFloat32(x) : toBf16(x),
     product,
     sumOfSquares: (tensors) =>
-      tf.tidy(() => tf.addN(tensors.map(fused?.float32.sumOfSquares ?? sumOfSquares))),
+      tf.tidy(() => tf.addN(tensors.map(fused ? sumOfSquares : plainSumOfSquares))),
     packBytes(bytes) {
       if (bytes.length % 4 === 0) return tf.tensor1d(new Int32Array(bytes.slice().buffer), "int32");
       throw new RangeError(
@@ -71,7 +71,7 @@ function product(
   return rawOp("MatMul", [a, b], attributes)[0] as tf.Tensor2D;
 }
 
-const sumOfSquares = (x: tf.Tensor): tf.Scalar =>
+const plainSumOfSquares = (x: tf.Tensor): tf.Scalar =>
   tf.mul(rawOp("L2Loss", [x], { T: "TF_FLOAT" })[0]!, 2);
 
 /** Rounds once more, when the sums become bfloat16. */

@@ -12,8 +12,7 @@ const SHOWN = 100;
  * Shows the progress of a training run as Hugging Face's Trainer does in a notebook: a bar with the
  * time left, a table of the losses, of the last 100 records if there are more, and, at the end, the
  * run's results. Of the averages over classes the table has the one that is the
- * `metricForBestModel`. Outside Jupyter, prints a line for each
- * record.
+ * `metricForBestModel`. Outside Jupyter, prints a line for each record.
  *
  * @returns A listener for a Trainer.
  *

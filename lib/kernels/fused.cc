@@ -127,13 +127,14 @@ T* out(OpKernelContext* context, int i, const TensorShape& shape) {
   return status.ok() ? tensor->flat<T>().data() : nullptr;
 }
 
-// An output of the shape of input j: in its own memory where no other tensor refers to that, as new memory costs more
-// than the arithmetic. The call itself holds a second reference (protected_tensors_ in eager/execute_node.h).
+// An output of the shape of input j: in its own memory where no other tensor and no other input has that, as new memory
+// costs more than the arithmetic. A tensor holds two references (TensorHandleData in eager/tensor_handle_data.h).
 float* out_of(OpKernelContext* context, int i, int j) {
   const Tensor& x = context->input(j);
   auto* buffer = tensorflow::DMAHelper::buffer(const_cast<Tensor*>(&x));
   const bool is_part = buffer->root_buffer() != buffer;
-  if (is_part || buffer->RefCount() != 2 || !buffer->OwnsMemory()) return out(context, i, x.shape());
+  const bool is_sole = !is_part && buffer->RefCount() == 2 && buffer->OwnsMemory() && alone(context, j, "").ok();
+  if (!is_sole) return out(context, i, x.shape());
   context->set_output(i, x);
   return const_cast<float*>(in(context, j));
 }
@@ -491,6 +492,7 @@ class Attention : public AttentionKernel {
       for (int64_t i = begin; i < end; i++) {
         const int64_t b = i / s.A, column = i % s.A * s.D;
         copy_mask(mask, s, b, &text_mask);
+        probabilities.rightCols(padded - s.T).setZero();  // where the head before had NaN, so does its padding
         p.noalias() = head(q, b * s.Q, s.Q, s.H, column, s.D) *
                       head(k, b * s.T, s.T, s.H, column, s.D).transpose();
         for (int64_t t = 0; t < s.Q; t++) {
@@ -533,6 +535,7 @@ class AttentionGrad : public AttentionKernel {
       for (int64_t i = begin; i < end; i++) {
         const int64_t b = i / s.A, column = i % s.A * s.D;
         copy_mask(mask, s, b, &text_mask);
+        for (Matrix& matrix : rows) matrix.rightCols(padded - s.T).setZero();
         const auto queries = head(q, b * s.Q, s.Q, s.H, column, s.D);
         const auto keys = head(k, b * s.T, s.T, s.H, column, s.D);
         const auto d = head(dy, b * s.Q, s.Q, s.H, column, s.D);

@@ -32,13 +32,14 @@ export async function tokenize(
   const columns = [column([[]]).head(0)]; // polars makes none of no rows
   const loss = lossOf(tokenizer);
   using stop = stopPoint("tokenizing");
+  const next: string[] = [];
   for (let done = 0; done < height;) {
-    const next = texts(done, Math.min(done + LIMITS.rows, height));
+    next.push(...texts(done + next.length, Math.min(done + LIMITS.rows, height)));
     let [count, characters] = [0, 0];
     while (count < next.length && characters < LIMITS.characters) {
       characters += next[count++]!.length;
     }
-    const ids = await tokenizer.encode(next.slice(0, count));
+    const ids = await tokenizer.encode(next.splice(0, count));
     loss.add(ids);
     columns.push(column(ids));
     done += count;

@@ -15,7 +15,7 @@ export interface Accumulated {
   loss: number;
   /** Norm of all gradients together. */
   norm: number;
-  /** Gradients by the parameters' names, each in the type that its product has; the caller disposes of them. */
+  /** Gradients by the parameters' names, in bfloat16 where a product in it is; the caller disposes of them. */
   gradients: tf.NamedTensorMap;
 }
 

@@ -51,6 +51,15 @@ Deno.test("a tensor keeps its numbers when the array that it was made of changes
   }
 });
 
+/** A step of AdamW on ones; what it changes are the variables. */
+const step = (weight: tf.Variable, mean: tf.Variable, square: tf.Variable) =>
+  tf.tidy(() =>
+    adamWStep(weight, mean, square, tf.ones(weight.shape), {
+      ...{ factor: 1, decay: 1, learningRate: 0.1, step: 1 },
+      ...{ beta1: 0.9, beta2: 0.9, epsilon: 1e-8 },
+    })
+  );
+
 Deno.test("a step of AdamW writes in no array, slice, clone or variable but those it updates", () => {
   const numbers = Float32Array.from({ length: 48 }, (_, i) => i / 48 + 1);
   const given = numbers.slice();
@@ -58,39 +67,55 @@ Deno.test("a step of AdamW writes in no array, slice, clone or variable but thos
   const rows = [0, 1, 2].map((row) => tf.slice(whole, row, 1));
   const variables = rows.map((row) => tf.tidy(() => tf.variable(row.reshape([16]))));
   const [weight, mean, square] = variables as [tf.Variable, tf.Variable, tf.Variable];
-  for (let i = 0; i < 3; i++) {
-    const views = variables.flatMap((x) => [x.clone(), x.reshape([4, 4]), tf.slice(x, 0, 16)]);
-    const values = (tensors: tf.Tensor[]) => tensors.map((x) => x.dataSync());
-    const [before, those] = [values(variables), values(views)];
-    adamWStep(weight, mean, square, tf.ones([16]), {
-      ...{ factor: 1, decay: 1, learningRate: 0.1, step: 1 },
-      ...{ beta1: 0.9, beta2: 0.9, epsilon: 1e-8 },
-    });
-    assert.deepEqual(values(views), those);
+  const values = (tensors: tf.Tensor[]) => tensors.map((x) => x.dataSync());
+  const views = [
+    () => [],
+    (x: tf.Variable) => [x.clone()],
+    (x: tf.Variable) => [x.reshape([4, 4])],
+    (x: tf.Variable) => [tf.slice(x, 0, 16)],
+    () => [],
+  ];
+  for (const view of views) {
+    const viewed = variables.flatMap(view);
+    const [before, those] = [values(variables), values(viewed)];
+    step(weight, mean, square);
+    assert.deepEqual(values(viewed), those);
     values(variables).forEach((now, i) => assert.notDeepEqual(now, before[i]));
-    if (i === 0) tf.dispose(views); // the next step may write where the variables are
+    tf.dispose(viewed);
   }
   assert.deepEqual(given, numbers);
   assert.deepEqual(whole.dataSync(), numbers);
-  tf.dispose([whole, ...rows]);
+  tf.dispose([whole, ...rows, ...variables]);
 });
 
-Deno.test({
-  name:
-    "a step of AdamW needs no new memory where no other tensor has the weight's or the moments'",
-  ignore: !port().kernels.adamW,
-  fn() {
-    const sole = () => tf.tidy(() => tf.variable(tf.add(tf.zeros([16]), 1)));
-    const variables = [sole(), sole(), sole()] as const;
-    const shared = tf.clone(variables[2]);
-    tf.tidy(() => {
-      const inputs = [...variables, tf.ones([16]), tf.ones([9])];
-      const results = rawOp("FusedAdamW", inputs, {}, 3);
-      const same = results.map((x, i) => x.dataSync()[0] === variables[i]!.dataSync()[0]);
-      assert.deepEqual(same, [true, true, true]);
-    });
-    tf.dispose([...variables, shared]);
-  },
+const withKernels = (name: string, fn: () => void) =>
+  Deno.test({ name, ignore: !port().kernels.adamW, fn });
+
+withKernels("FusedAdamW writes where its inputs are, unless another tensor has that memory", () => {
+  const sole = () => tf.add(tf.zeros([16]), 1); // of an op, not of an array
+  const run = (inputs: tf.Tensor[]) => {
+    const results = rawOp("FusedAdamW", [...inputs, tf.ones([16]), tf.ones([9])], {}, 3);
+    return results.map((x, i) => x.dataSync()[0] === inputs[i]!.dataSync()[0]);
+  };
+  tf.tidy(() => {
+    assert.deepEqual(run([sole(), sole(), sole()]), [true, true, true]);
+    const mean = sole();
+    rawOp("Identity", [mean], { T: "TF_FLOAT" });
+    assert.deepEqual(run([sole(), mean, sole()]), [true, false, true]);
+    assert.deepEqual(run([tf.ones([16]), sole(), sole()]), [false, true, true]); // an array's
+  });
+});
+
+withKernels("FusedAdamW gives one tensor as both moments the result of two", () => {
+  tf.tidy(() => {
+    const sole = () => tf.add(tf.zeros([16]), 2);
+    const numbers = tf.tensor1d([1, 1, 0.1, 1, 0.9, 0.1, 0.5, 0.5, 1e-8]);
+    const run = (...inputs: tf.Tensor[]) =>
+      rawOp("FusedAdamW", [sole(), ...inputs, tf.ones([16]), numbers], {}, 3)
+        .map((x) => x.dataSync());
+    const both = sole();
+    assert.deepEqual(run(both, both), run(sole(), sole()));
+  });
 });
 
 Deno.test("an error of TensorFlow says which op it was, and on what", () => {

@@ -17,7 +17,7 @@ Deno.test("estimate() goes by the padded tokens of the run's own steps, and coun
     trainSamplingStrategy: "sequential",
     evalOnStart: true,
   };
-  const { seconds, upTo } = await estimate(
+  const { seconds, evaluations, upTo } = await estimate(
     await loadClassifier(fixture("bert")),
     numbers,
     rows,
@@ -30,5 +30,19 @@ Deno.test("estimate() goes by the padded tokens of the run's own steps, and coun
     assert.ok(Math.abs(upTo(step) / upTo(1) * tokens[0]! - sum) < 1e-6, `step ${step}`);
   }
   assert.ok(Math.abs(upTo(12) / upTo(6) - 2) < 1e-9);
+  assert.equal(evaluations, 3);
   assert.ok(seconds > upTo(12));
+});
+
+Deno.test("estimate() takes fewer rows than a batch, and an epoch whose last step is short", async () => {
+  for (const count of [1, 3, 5]) {
+    const rows = {
+      inputIds: Array.from({ length: count }, (_, i) => new Int32Array(2 + i).fill(5)),
+      labels: Array.from({ length: count }, (_, i) => i % 2),
+    };
+    const numbers: TrainingNumbers = { perDeviceTrainBatchSize: 4, numTrainEpochs: 2 };
+    const model = await loadClassifier(fixture("bert"));
+    const { seconds } = await estimate(model, numbers, rows, rows);
+    assert.ok(seconds > 0 && seconds < Infinity, `${count} rows: ${seconds}`);
+  }
 });

@@ -8,6 +8,7 @@ import {
   openDevice,
   Trainer,
 } from "lightweight-finetuning";
+import { port } from "../../lib/device/port.ts";
 import { accumulateGradients } from "../../lib/train/accumulate.ts";
 import { assertClose } from "../helpers/close.ts";
 import { withoutGradient } from "../helpers/gradients.ts";
@@ -18,6 +19,31 @@ await openDevice();
 const reference = await readReference("bert");
 const rows = examples(reference, 3);
 const some = (count: number) => first(rows, count);
+
+Deno.test("accumulateGradients() adds gradients of bfloat16 up in float32", async () => {
+  const model = await loadWay("full", reference.folder);
+  const trained = new Map([...model.parameters].filter(([, { trainable }]) => trainable));
+  const lossOf = (batch: Batch) => crossEntropy(model.forward(batch), tf.tensor1d(batch.labels));
+  const order = [...some(8).inputIds.keys()];
+  // Four, as a fourth of a number has its digits.
+  const parts = [...batches(some(8), order, 2, model.config.padTokenId)];
+  const of = async (parts: Batch[], weight: number) => {
+    const weightOf = () => weight;
+    const { gradients } = await accumulateGradients(trained, parts, lossOf, weightOf, true);
+    return Object.entries(gradients).map(([name, gradient]) => ({
+      name,
+      numbers: port().cast(gradient, "float32").dataSync<"float32">(),
+    }));
+  };
+  const all = await of(parts, 1);
+  const each = await Promise.all(parts.map((part) => of([part], 1)));
+  for (const [i, { name, numbers }] of all.entries()) {
+    const expected = numbers.map((_, j) =>
+      each.reduce((sum, one) => sum + one[i]!.numbers[j]!, 0) / 4
+    );
+    if (!withoutGradient(name)) assertClose(numbers, expected, 1e-6, name);
+  }
+});
 
 for (const way of ["full", "lora"] as const) {
   Deno.test(`accumulateGradients() of any parts is that of the whole, ${way}`, async () => {
