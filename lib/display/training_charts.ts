@@ -27,9 +27,9 @@ function runningMean(values: number[]): number[] {
   const reach = reachOf(values);
   const sums = [0];
   for (const value of values) sums.push(sums.at(-1)! + value);
-  return values.map((_, i) => {
+  return values.map((value, i) => {
     const here = Math.min(reach, i, values.length - 1 - i);
-    return (sums[i + here + 1]! - sums[i - here]!) / (2 * here + 1);
+    return here ? (sums[i + here + 1]! - sums[i - here]!) / (2 * here + 1) : value;
   });
 }
 

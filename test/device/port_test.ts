@@ -92,7 +92,7 @@ const withKernels = (name: string, fn: () => void) =>
   Deno.test({ name, ignore: !port().kernels.adamW, fn });
 
 withKernels("FusedAdamW writes where its inputs are, unless another tensor has that memory", () => {
-  const sole = () => tf.add(tf.zeros([16]), 1); // of an op, not of an array
+  const sole = () => tf.add(tf.zeros([16]), 1);
   const run = (inputs: tf.Tensor[]) => {
     const results = rawOp("FusedAdamW", [...inputs, tf.ones([16]), tf.ones([9])], {}, 3);
     return results.map((x, i) => x.dataSync()[0] === inputs[i]!.dataSync()[0]);
@@ -102,7 +102,6 @@ withKernels("FusedAdamW writes where its inputs are, unless another tensor has t
     const mean = sole();
     rawOp("Identity", [mean], { T: "TF_FLOAT" });
     assert.deepEqual(run([sole(), mean, sole()]), [true, false, true]);
-    assert.deepEqual(run([tf.ones([16]), sole(), sole()]), [false, true, true]); // an array's
   });
 });
 
