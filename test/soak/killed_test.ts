@@ -35,7 +35,11 @@ async function outcome(folder: string) {
 for (const [seed, [way, kills, maxSteps]] of runs.entries()) {
   Deno.test(`Trainer ends a ${way} run that was killed ${kills} times as one left alone`, async () => {
     await using alone = await temporaryFolder();
-    await start(way, alone.path, maxSteps).output();
+    const whole = start(way, alone.path, maxSteps).stdout.getReader();
+    await whole.read(); // it has begun to train
+    const began = performance.now();
+    while (!(await whole.read()).done);
+    const each = (performance.now() - began) / (2 * kills); // so that all kills are in the first half
     await using folder = await temporaryFolder();
     const delays = createRandom(seed).uniform(kills);
     let whileWriting = 0;
@@ -45,7 +49,7 @@ for (const [seed, [way, kills, maxSteps]] of runs.entries()) {
       if (i % 4 === 3) await wait(2000 * delay); // at any moment, while it loads too
       else {
         await child.stdout.getReader().read(); // it has begun to train
-        await wait(600 * delay);
+        await wait(each * delay);
       }
       child.kill("SIGKILL");
       assert.equal((await child.status).signal, "SIGKILL");
