@@ -1,7 +1,8 @@
 /**
  * Where a training step's time goes, by TensorFlow op:
  *
- *     deno run -A bench/profile.ts [--way lora|full] [--model minilm|roberta] [--batch 16x64] [--steps 5] [--bf16] [--loadIn4bit]
+ *     deno run -A bench/profile.ts [--way lora|full] [--model minilm|roberta] [--batch 16x64] [--steps 5]
+ *       [--bf16] [--loadIn4bit]
  *
  * On a GPU an op returns before it is done, so there its time is that of its launch.
  *

@@ -34,6 +34,7 @@ export async function estimateTraining(run: Run): Promise<{ full: number; lora: 
 export interface Estimate {
   /** Of all steps and evaluations. */
   seconds: number;
+  /** How many there are. */
   evaluations: number;
   /** Seconds of the steps up to one of them, from the first. */
   upTo(step: number): number;

@@ -102,15 +102,21 @@ absl::Status shaped(OpKernelContext* context, int i, const char* name, const Siz
   return wrong(context, name, absl::StrCat("[", absl::StrJoin(sizes, ","), "]"), x);
 }
 
-// What a kernel writes in place may be no part of another input.
-absl::Status alone(OpKernelContext* context, int i, const char* name) {
+// Another input that has a part of an input's memory; -1 where there is none.
+int sharer(OpKernelContext* context, int i) {
   const auto x = context->input(i).tensor_data();
   for (int j = 0; j < context->num_inputs(); j++) {
     const auto other = context->input(j).tensor_data();
-    if (j == i || x.end() <= other.begin() || other.end() <= x.begin()) continue;
-    return wrong(context->op_kernel().type_string(), name, "a buffer of its own", absl::StrCat("that of input ", j));
+    if (j != i && x.begin() < other.end() && other.begin() < x.end()) return j;
   }
-  return absl::OkStatus();
+  return -1;
+}
+
+// What a kernel writes in place may be no part of another input.
+absl::Status alone(OpKernelContext* context, int i, const char* name) {
+  const int j = sharer(context, i);
+  if (j < 0) return absl::OkStatus();
+  return wrong(context->op_kernel().type_string(), name, "a buffer of its own", absl::StrCat("that of input ", j));
 }
 
 template <typename T = float>
@@ -133,7 +139,7 @@ float* out_of(OpKernelContext* context, int i, int j) {
   const Tensor& x = context->input(j);
   auto* buffer = tensorflow::DMAHelper::buffer(const_cast<Tensor*>(&x));
   const bool is_part = buffer->root_buffer() != buffer;
-  const bool is_sole = !is_part && buffer->RefCount() == 2 && buffer->OwnsMemory() && alone(context, j, "").ok();
+  const bool is_sole = !is_part && buffer->RefCount() == 2 && buffer->OwnsMemory() && sharer(context, j) < 0;
   if (!is_sole) return out(context, i, x.shape());
   context->set_output(i, x);
   return const_cast<float*>(in(context, j));

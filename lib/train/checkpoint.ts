@@ -83,7 +83,8 @@ function stored(tensors: Iterable<readonly [string, tf.Tensor]>): Map<string, Te
   );
 }
 
-/** JSON has no NaN or Infinity: JSON.stringify writes null for them; the state has no other strings. A replacer takes ten times as long. */
+// JSON has no NaN or Infinity, for which JSON.stringify writes null; the state has no other strings. A replacer takes ten
+// times as long.
 function toJson(value: unknown): string {
   const json = JSON.stringify(value);
   if (!json.includes("null")) return json;

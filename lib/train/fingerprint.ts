@@ -75,7 +75,8 @@ function texts(prefix: string, values: object, leftOut: string[] = []): Fingerpr
 /** How many rows there are, and a hash of their ids and classes. */
 export function hashOfRows({ inputIds, labels }: Examples): string {
   const hash = createHash("sha256");
-  let row = new Int32Array(0); // reused, as a new one for each row makes collecting garbage slow while many views are alive
+  // Reused, as a new one for each row makes collecting garbage slow while many views are alive.
+  let row = new Int32Array(0);
   for (const ids of inputIds) {
     if (row.length <= ids.length) row = new Int32Array(1 + 2 * ids.length);
     row[0] = ids.length;

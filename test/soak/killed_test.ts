@@ -20,6 +20,18 @@ const start = (way: string, folder: string, maxSteps: number) =>
     stderr: "null",
   }).spawn();
 
+/** Reads what a run prints, an event a line, until it has done so many steps. */
+async function stepsOf(child: Deno.ChildProcess, steps: number) {
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader(); // left open, as the run prints on
+  let [printed, done] = ["", 0];
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    printed += part.value;
+    done = printed.match(/^step$/gm)?.length ?? 0;
+    if (done >= steps) return;
+  }
+  assert.fail(`the run ended after ${done} of ${steps} steps`);
+}
+
 const wait = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
 /** What a run came to: its result, history and parameters, and the files of its last checkpoint. */
@@ -35,21 +47,17 @@ async function outcome(folder: string) {
 for (const [seed, [way, kills, maxSteps]] of runs.entries()) {
   Deno.test(`Trainer ends a ${way} run that was killed ${kills} times as one left alone`, async () => {
     await using alone = await temporaryFolder();
-    const whole = start(way, alone.path, maxSteps).stdout.getReader();
-    await whole.read(); // it has begun to train
-    const began = performance.now();
-    while (!(await whole.read()).done);
-    const each = (performance.now() - began) / (2 * kills); // so that all kills are in the first half
+    await start(way, alone.path, maxSteps).output();
     await using folder = await temporaryFolder();
     const delays = createRandom(seed).uniform(kills);
     let whileWriting = 0;
     const steps: number[] = [];
     for (const [i, delay] of delays.entries()) {
       const child = start(way, folder.path, maxSteps);
-      if (i % 4 === 3) await wait(2000 * delay); // at any moment, while it loads too
+      if (i % 4 === 3) await wait(500 * delay); // while it loads
       else {
-        await child.stdout.getReader().read(); // it has begun to train
-        await wait(each * delay);
+        await stepsOf(child, Math.ceil(delay * maxSteps / (kills + 1))); // all kills together leave some
+        await wait(20 * delay); // within a step, or a checkpoint
       }
       child.kill("SIGKILL");
       assert.equal((await child.status).signal, "SIGKILL");
