@@ -179,14 +179,15 @@ export function lines({ trainRows, testRows, allRows }: typeof SIZES.whole): Lin
   const evaluation = `evaluation, MiniLM, ${news(testRows)}, batches of 32`;
   const predict = `${evaluation}, Trainer.predict`;
   const coming = "evaluation, rows as they come";
-  precisions(predict, "evaluate", coming, { fp32: 1.5, bf16: 1.5 });
+  precisions(predict, "evaluate", coming, {});
   for (const [precision, bf16] of entries(PRECISIONS)) {
     line(
       `${predict}, ${ORDERS.length.label}, ${bf16 ? "bf16_full_eval" : precision}`,
       "samples/s",
       [`evaluate ${precision}`, "ours", "rate"],
       [[`evaluate length ${precision}`, "python", "rate"]],
-      { short: `evaluation, ${ORDERS.length.label}, ${precision}` },
+      // Like for like, as ours takes rows of like length in any case.
+      { target: { atLeast: 1.5 }, short: `evaluation, ${ORDERS.length.label}, ${precision}` },
     );
   }
   line(
